@@ -1,0 +1,75 @@
+# Everything a developer runs. `make demo` and `make test` need only git, make and Python 3.11.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO ?= demo
+WEEK ?= 2026-W46
+
+.PHONY: help setup demo up test check format bench docs contract prices sample screenshots clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: .venv/installed  ## install everything into .venv
+
+.venv/installed: pyproject.toml collectors/pyproject.toml requirements.lock
+	@echo "Installing into .venv (a minute or two) …" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		--editable . --editable collectors --group dev
+	@touch $@
+
+demo: setup  ## sample data through the whole house: collectors, storage, Dagster, tables, report
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	@echo "1/4  A laptop: real session files of three agents, read by the collector" >&2
+	@$(BIN)/python -m meterhouse.sample home --to $(DEMO)/home
+	@cp -R data/sample/raw data/sample/roster data/sample/governance.yaml $(DEMO)/ && mkdir $(DEMO)/bucket \
+		&& mv $(DEMO)/raw $(DEMO)/roster $(DEMO)/governance.yaml $(DEMO)/bucket
+	@$(BIN)/meterhouse-collector once --home $(DEMO)/home --to $(DEMO)/bucket
+	@echo "2/4  Dagster: load, build, check, publish, tell" >&2
+	@$(BIN)/meterhouse run --raw $(DEMO)/bucket --data $(DEMO)/warehouse
+	@echo "3/4  The weekly report" >&2
+	@$(BIN)/meterhouse report build --data $(DEMO)/warehouse --week $(WEEK) --out $(DEMO)/report >&2
+	@echo "4/4  Done" >&2
+	@$(BIN)/python -m meterhouse.sample.next_steps $(DEMO) $(WEEK)
+
+up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctrl-C stops all
+	@test -e $(DEMO)/warehouse/warehouse.duckdb || $(MAKE) --no-print-directory demo
+	@DAGSTER_HOME="$(abspath $(DEMO))/warehouse/dagster" METERHOUSE_STORAGE_RAW="$(abspath $(DEMO))/bucket" \
+		METERHOUSE_STORAGE_DATA="$(abspath $(DEMO))/warehouse" sh -c ' \
+		$(BIN)/python -m meterhouse_dashboards & trap "kill $$! 2>/dev/null" INT TERM EXIT; \
+		$(BIN)/dagster dev --module-name meterhouse.definitions --host 127.0.0.1'
+
+test: setup check  ## checks, then all tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+check: setup  ## lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/basedpyright --level error
+	@$(BIN)/lint-imports
+
+format: setup  ## mend what the linter and formatter can
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: setup  ## speed and memory, as ratios to a floor measured in the same run
+	@$(BIN)/python tests/bench/collector_bench.py
+	@$(BIN)/python tests/bench/pipeline_bench.py
+
+docs: setup  ## write docs/reference from contract, models and metrics
+	@$(BIN)/python -m meterhouse.reference docs/reference
+
+contract: setup  ## publish the event contract from the collector's vocabulary
+	@cd collectors && ../$(BIN)/python -m meterhouse_collector.contract > ../models/contracts/event.v1.json
+
+prices: setup  ## export list prices from the installed genai-prices
+	@$(BIN)/python -m meterhouse.prices
+
+sample: setup  ## write the sample organisation again
+	@rm -rf data/sample/raw && $(BIN)/python -m meterhouse.sample --to data/sample --prices
+
+screenshots: setup  ## pictures of report and dashboards; needs Debian's chromium and poppler-utils
+	@$(BIN)/python tests/dashboards/screenshot.py --data $(DEMO)/warehouse --report $(DEMO)/report --out $(DEMO)/screenshots
+
+clean:  ## remove everything that was made
+	@rm -rf .venv $(DEMO) .pytest_cache .ruff_cache .hypothesis
