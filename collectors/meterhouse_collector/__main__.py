@@ -1,0 +1,74 @@
+"""The command line: `meterhouse-collector once|run|preview|status|doctor`. stdout is data, stderr is narration.
+
+Exit codes: 0 done, 1 an error told in one line, 2 wrong usage, 75 another collector holds the spool.
+"""
+
+import argparse
+import importlib
+import io
+import os
+import sqlite3
+import sys
+from typing import List, Optional
+
+from . import __version__
+
+COMMANDS = {
+    "once": "read what is new, ship it, end",
+    "run": "follow session files and ship within seconds, until stopped",
+    "preview": "print exactly the event lines that would be sent next; sends nothing",
+    "status": "what was sent, when and where, and what waits",
+    "doctor": "what is found, what cannot be read and why, whether shipping works",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    top = argparse.ArgumentParser(
+        prog="meterhouse-collector", description="Coding agents' session files in, content-free events out."
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, about in COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about)
+        command.add_argument("--home", metavar="DIR", help="home folder to read (default: yours)")
+        command.add_argument("--spool", metavar="DIR", help="where events wait (default: HOME/.meterhouse/spool)")
+        command.add_argument("--settings", metavar="FILE", help="settings (default: collector.json beside the spool)")
+        # preview sends nothing, but takes the line of `once` with only its first word changed
+        command.add_argument("--to", metavar="DEST", help="folder, s3://, gs:// or az:// (default: METERHOUSE_TO)")
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="everything, as JSON")
+    return top
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run one command; an error that a user can mend is one line on stderr."""
+    options = parser().parse_args(arguments)
+    command = importlib.import_module(f".commands.{options.command}", __package__)
+    from .errors import CollectorError
+
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what this terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return command.main(options)
+    except CollectorError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:  # nothing acknowledged is lost; the next run goes on from here
+        return 130
+    except sqlite3.Error as error:
+        print(f"spool: its database failed ({error}); start again, a damaged one is put aside then", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"{error.filename or 'disk'}: {error.strerror or type(error).__name__}; check rights and space",
+            file=sys.stderr,
+        )
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

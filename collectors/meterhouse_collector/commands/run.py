@@ -1,0 +1,160 @@
+"""`run`: follow the session files and ship within seconds, until told to stop. Idle, it costs a few file looks a second.
+
+Whatever fails is tried again and told once; the agents never notice us, and what is not read yet stays in their files.
+"""
+
+import platform
+import signal
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from meterhouse_collector import __version__
+from meterhouse_collector.collect import collect
+from meterhouse_collector.destination import open_destination
+from meterhouse_collector.errors import ShipError, SpoolError, SpoolFullError
+from meterhouse_collector.events import Draft
+from meterhouse_collector.place import Place, resolve
+from meterhouse_collector.ship import Backoff, ship_one
+from meterhouse_collector.spool import Spool, list_waiting
+from meterhouse_collector.watch import Watch
+
+POLL = 1.0  # seconds between looks at files that changed lately
+SEAL_AFTER = 3.0  # seconds that an event may wait for company in its segment
+PUTS = 2  # segments a poll: 10,000 machines come back from an outage at once
+REOPEN = 30.0
+ASLEEP = 60.0  # a jump of the wall clock that means the machine slept
+
+
+class Stop:
+    """A flag that a signal raises. No threading.Event: its lock is held by the very wait that the signal interrupts."""
+
+    def __init__(self) -> None:
+        self.is_raised = False
+
+    def set(self, *_: Any) -> None:
+        """Ask to stop; a signal handler may call it at any moment."""
+        self.is_raised = True
+
+    def is_set(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self.is_raised
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than a poll once asked to stop."""
+        end = time.monotonic() + seconds
+        while not self.is_raised and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, POLL))
+
+
+def main(arguments: Namespace) -> int:
+    """Run until SIGTERM or Ctrl-C; both end it cleanly, with exit code 0."""
+    place = resolve(arguments)
+    stop = Stop()
+    for name in ("SIGTERM", "SIGINT"):
+        signal.signal(getattr(signal, name), stop.set)
+    follow(place, open_destination(place.to), stop)
+    return 0
+
+
+def follow(place: Place, destination: Any, stop: Stop) -> None:
+    """Keep a spool open; a disk that failed is tried again, and recovery tells what it really holds."""
+    backoff, first = Backoff(), True
+    while not stop.is_set():
+        try:
+            spool = place.open_spool()
+            try:
+                if first:
+                    print(f"following {place.home}, shipping to {destination.url}", file=sys.stderr)
+                first = False
+                _Follower(place, spool, destination, backoff).run(stop)
+            finally:
+                spool.close()
+        except SpoolError as error:
+            if first:  # a spool that cannot be opened at all is for the user to mend
+                raise
+            print(error, file=sys.stderr)
+            stop.wait(REOPEN)
+
+
+class _Follower:
+    """One open spool and the times at which something is due."""
+
+    def __init__(self, place: Place, spool: Spool, destination: Any, backoff: Backoff) -> None:
+        self.spool = spool
+        self.destination = destination
+        self.backoff = backoff
+        self.reader = place.reader(spool, spool.sender)
+        self.watch = Watch()
+        self.told_full = False
+        self.beat = ""
+
+    def run(self, stop: Stop) -> None:
+        """Poll until stopped; the last events are sealed, the next start ships them."""
+        skew = time.time() - time.monotonic()
+        while not stop.is_set():
+            self._read()
+            if self.spool.unsealed_age() >= SEAL_AFTER:
+                self.spool.seal()
+            if time.time() - time.monotonic() - skew > ASLEEP:
+                skew = time.time() - time.monotonic()
+                self.backoff.woke_up()
+            self._ship()
+            stop.wait(POLL)
+        self.spool.seal()
+
+    def _read(self) -> None:
+        begin = time.monotonic()
+        try:
+            self.spool.check_room()  # a full spool costs this look, not a search of all folders
+            if self.watch.search_due(begin):
+                files = collect(self.reader)
+                self._heartbeat(len(files))
+                looks = {path: seen for path, (seen, _) in self.reader.known.items()}
+                now = time.monotonic()
+                self.watch.searched(files, looks, self.reader.folders, now, now - begin)
+            else:
+                self.reader.read(self.watch.files)
+            self.told_full = False
+        except SpoolFullError as error:
+            if not self.told_full:
+                print(error, file=sys.stderr)
+            self.told_full = True
+
+    def _ship(self) -> None:
+        now = time.monotonic()
+        if not self.backoff.allows(now):
+            return
+        try:
+            for waiting in list_waiting(self.spool.folder)[:PUTS]:
+                count = ship_one(self.spool, waiting, self.destination)
+                self.backoff.worked()
+                print(f"{count} events shipped to {self.destination.url}", file=sys.stderr)
+        except ShipError as error:
+            self.backoff.failed(error, now)
+
+    def _heartbeat(self, files: int) -> None:
+        """At most one an hour, known by its id also after a restart."""
+        now = time.gmtime()
+        hour = time.strftime("%Y-%m-%dT%H", now)
+        if hour == self.beat:
+            return
+        self.beat = hour
+        cursors = self.spool.cursors
+        totals = cursors.totals()
+        values = {
+            "collector_version": __version__,
+            "platform": platform.system().lower(),
+            "files_watched": files,
+            "files_unreadable": sum(map(len, cursors.problems().values())),
+            "lines_skipped": sum(totals.get(reason, 0) for reason in ("not_json", "line_too_long", "source_error")),
+        }
+        draft = Draft("heartbeat", (self.spool.sender, hour), time.strftime("%Y-%m-%dT%H:%M:%SZ", now), values)
+        event_id, line = self.reader.publisher.event(draft, "collector", "collector")
+        cursor = cursors.load("collector", "collector")
+        cursor.source = "collector"
+        if cursor.first(event_id):
+            self.spool.add(cursor.path, 1, line)
+            cursors.save(cursor)
+            self.spool.commit()

@@ -1,0 +1,55 @@
+"""From a source's draft to the bytes that may leave: who, at which level, and nothing that the contract does not know."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
+
+from . import events
+from .here import digest
+
+# a local engine may call its model by its path, or by an address; @cf/… and …@20250514 are names of providers
+_PLACE = re.compile(r"^[/~]|^[A-Za-z]:[\\/]|\\|[^/@\s]@[^/@\s]+\.[A-Za-z]{2,}")
+_TELLING = re.compile(r"__|[^A-Za-z0-9_-]")  # in the id of a call: it may be made of the tool's name
+MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Makes events for one person at one level of privacy."""
+
+    person_key: str
+    privacy: str
+    key: Optional[bytes]
+
+    def event(self, draft: events.Draft, source: str, channel: str) -> Tuple[str, bytes]:
+        """Event id and canonical bytes; raises ContractError for a draft that may not be published."""
+        values, key = self._discreet({"person_key": self.person_key, **draft.values}), draft.key
+        if self.privacy == "counts":
+            values, key = self._counts(values, key)
+        event = events.make(
+            draft.kind, source=source, channel=channel, occurred_at=draft.occurred_at, key=key, **values
+        )
+        return event["event_id"], events.line(event)
+
+    def _discreet(self, values: Dict[str, Any]) -> Dict[str, Any]:
+        """Names that people or machines made up of paths, addresses or tool names leave as a digest."""
+        model = values.get("model")
+        if isinstance(model, str) and _PLACE.search(model):
+            values["model"] = "model-" + digest(model, self.key)[:16]
+        for name in ("tool_call_id", "native_id") if values.get("tool_key") else ():
+            if isinstance(values.get(name), str) and _TELLING.search(values[name]):
+                values[name] = "call-" + digest(values[name], self.key)[:24]
+        return values
+
+    def _counts(self, values: Dict[str, Any], key: Tuple[Any, ...]) -> Tuple[Dict[str, Any], Tuple[Any, ...]]:
+        """Repository and branch so that one can be told from another and neither can be read, in no field and no id."""
+        repository = values.get("repository")
+        if isinstance(repository, str):
+            hashed = "repo-" + digest(repository, self.key)[:16]
+            values["repository"] = hashed
+            key = tuple(hashed if part == repository else part for part in key)
+            if isinstance(values.get("native_id"), str):
+                values["native_id"] = values["native_id"].replace(repository, hashed)
+        if isinstance(values.get("branch"), str):
+            values["branch"] = "main" if values["branch"] in MAIN_BRANCHES else "other"
+        return values, key

@@ -1,0 +1,119 @@
+"""What the person or the organisation sets: who is counted, at which level of privacy, where segments go.
+
+`collector.json` beside the spool, then environment variables on top. JSON, because Python 3.9 reads no TOML.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
+
+from .errors import SettingsError
+from .events import fits
+from .fields import FIELDS
+
+NAME = "collector.json"
+KEYS = {
+    "person": "pseudonym or e-mail of the person; an e-mail is only ever used through pseudonym_key",
+    "pseudonym_key": "the organisation's key for pseudonyms, 16 characters or more",
+    "privacy": "names (repository and branch as they are) or counts (hashed, main or other)",
+    "to": "where segments go: a folder, s3://, gs:// or az://",
+    "spool_limit_mb": "size at which reading stops until segments are shipped",
+}
+VARIABLES = {"person": "METERHOUSE_PERSON", "pseudonym_key": "METERHOUSE_PSEUDONYM_KEY", "to": "METERHOUSE_TO"}
+LEVELS = ("names", "counts")
+KEY_LENGTH_MIN = 16  # a shorter key is found by trying
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force; `path` is named in errors."""
+
+    path: str
+    person: Optional[str] = None
+    pseudonym_key: Optional[str] = None
+    privacy: str = "names"
+    to: Optional[str] = None
+    spool_limit_mb: int = 1024
+
+    @property
+    def key(self) -> Optional[bytes]:
+        """The pseudonym key as bytes."""
+        return self.pseudonym_key.encode("utf-8") if self.pseudonym_key else None
+
+    def person_key(self, sender: str) -> str:
+        """Pseudonym of the person whose machine this is; without a setting, of the machine."""
+        if self.person is None:
+            return "device-" + hashlib.sha256(sender.encode("ascii")).hexdigest()[:16]
+        return pseudonym(self.person, self.key) if "@" in self.person else self.person
+
+
+def pseudonym(email: str, key: Optional[bytes]) -> str:
+    """The same e-mail gives the same pseudonym everywhere in the organisation; without its key nobody can undo it."""
+    assert key, "an e-mail is never hashed without a key: a dictionary would undo it"
+    return hmac.new(key, email.strip().lower().encode("utf-8"), hashlib.sha256).hexdigest()[:32]
+
+
+def load(path: str, environment: Mapping[str, str], required: bool = False) -> Settings:
+    """Settings of a file, which may be absent unless the user named it, and of the environment."""
+    values = _read(path, required)
+    for key, variable in VARIABLES.items():
+        if environment.get(variable):
+            values[key] = environment[variable]
+    settings = Settings(path, **values)
+    _check(settings)
+    return settings
+
+
+def _read(path: str, required: bool) -> Dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            values = json.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        if required:
+            raise SettingsError(f"{path}: does not exist; create it or leave --settings out") from None
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
+    except (ValueError, RecursionError) as error:
+        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise SettingsError(f"{path}: is not valid JSON{place}; mend it or move it away") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f'{path}: is no JSON object; write {{"person": …}}')
+    for key in values:
+        if key not in KEYS:
+            raise SettingsError(f"{path}: unknown key {key!r}; the keys are {', '.join(KEYS)}")
+    return values
+
+
+def _check(settings: Settings) -> None:
+    """Types and the rules between keys; no value is repeated in an error."""
+    for key in ("person", "pseudonym_key", "to"):
+        value = getattr(settings, key)
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            raise SettingsError(f"{settings.path}: {key} must be text; {KEYS[key]}")
+    limit = settings.spool_limit_mb
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise SettingsError(f"{settings.path}: spool_limit_mb must be a whole number from 1; {KEYS['spool_limit_mb']}")
+    if settings.privacy == "counts" and not settings.pseudonym_key:
+        raise SettingsError(
+            f"{settings.path}: privacy counts needs pseudonym_key, or a dictionary undoes the hashes; "
+            f"set it (or {VARIABLES['pseudonym_key']})"
+        )
+    if settings.privacy not in LEVELS:
+        raise SettingsError(f"{settings.path}: privacy must be one of {', '.join(LEVELS)}; {KEYS['privacy']}")
+    if settings.pseudonym_key and len(settings.pseudonym_key) < KEY_LENGTH_MIN:
+        raise SettingsError(f"{settings.path}: pseudonym_key is too short; use {KEY_LENGTH_MIN} characters or more")
+    if settings.person and "@" not in settings.person and not fits(FIELDS["person_key"], settings.person):
+        raise SettingsError(f"{settings.path}: person is no key; use up to 200 ASCII characters without outer blanks")
+    if settings.person and "@" in settings.person and not settings.pseudonym_key:
+        raise SettingsError(
+            f"{settings.path}: person is an e-mail but pseudonym_key is missing; set it (or {VARIABLES['pseudonym_key']})"
+        )
+
+
+def default_path(spool: str) -> str:
+    """The settings file that belongs to a spool."""
+    return os.path.join(os.path.dirname(os.path.abspath(spool)), NAME)

@@ -1,0 +1,1 @@
+"""One module per agent; discovered by the reader, listed nowhere."""

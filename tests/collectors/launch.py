@@ -1,0 +1,20 @@
+"""Starts the real collector with the made-up source and, for crash tests, with batches so small that a kill finds every moment."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collectors"))
+
+from meterhouse_collector import outbox, sources, spool, watch
+from meterhouse_collector.__main__ import main
+from meterhouse_collector.commands import run
+
+sources.__path__.append(str(Path(__file__).with_name("made_up")))
+if "SMALL_BATCHES" in os.environ:
+    outbox.BATCH, spool.SEAL_EVENTS = 3, 10
+    run.POLL, run.SEAL_AFTER, run.PUTS = 0.005, 0.02, 100
+    watch.SEARCH, watch.SEARCH_SHARE = 0.02, 0
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Tool calls and code changes of Codex: one outcome per call, lines once per file, from whatever record tells them."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from collectors.codex_files import TRAPS, events_under, outcomes_of, pick  # noqa: TID251 - the folder of these tests
+from collectors.conformance import of_kind  # noqa: TID251
+from meterhouse_collector.here import Here
+
+OUTCOMES = {
+    "c_ok": ("exec_command", True, 0, 1500, None),
+    "c_fail": ("shell", False, 2, 400, None),
+    "c_running": ("exec_command", None, None, None, None),
+    "c_plan": ("update_plan", None, None, None, None),
+    "c_no": ("exec_command", False, None, None, "reject"),
+    "c_mcp": ("mcp_tool", False, None, 1500, None),
+    "c_own": ("custom_tool", None, None, None, None),
+    "c_event": ("shell", False, 1, 4, None),
+    "p_event": ("apply_patch", True, None, None, None),
+    "p_text": ("apply_patch", True, 0, 0, None),
+    "p_shell": ("shell", True, 0, 0, None),
+    "p_bad": ("apply_patch", False, None, None, None),
+    "ws_1": ("web_search", None, None, None, None),
+    "i_cmd": ("exec_command", False, 3, 2850, None),
+    "i_no": ("exec_command", False, None, None, "reject"),
+    "i_mcp": ("mcp_tool", True, None, 2, None),
+    "i_spawn": ("spawn_agent", True, None, None, None),
+    "i_patch": ("apply_patch", True, None, None, None),
+    "i_declined": ("apply_patch", False, None, None, "reject"),
+    "i_failed": ("apply_patch", False, None, None, None),
+    "i_shell": ("exec_command", True, 0, None, None),
+}
+
+
+def test_every_call_has_its_outcome_from_whatever_record_tells_it():
+    found = events_under(TRAPS / "tools_legacy") + events_under(TRAPS / "tools_items")
+    assert outcomes_of(found) == OUTCOMES
+    told = Counter(event["native_id"] for event in of_kind(found, "tool_call") if "success" in event)
+    assert max(told.values()) == 1
+
+
+def test_a_tool_that_is_not_built_in_is_known_by_its_key_only():
+    found = events_under(TRAPS / "tools_legacy") + events_under(TRAPS / "tools_items")
+    keys = {event["native_id"]: event["tool_key"] for event in of_kind(found, "tool_call") if "tool_key" in event}
+    here = Here(Path("rollout"), Path("/nowhere"))
+    assert keys == {
+        "c_mcp": here.tool_key("tickets/lookup"),
+        "i_mcp": here.tool_key("tickets/lookup"),
+        "c_own": here.tool_key("canary_7f3a_tool"),
+    }
+
+
+PATCH = [("create", "markdown", 2, 0), ("delete", "go", 0, 3), ("update", "python", 1, 2)]
+IN_TEXT = [("create", "markdown", 2, 0), ("delete", "go", 0, None), ("update", "python", 1, 2)]
+TWO_FILES = [("update", "python", 2, 1), ("create", "typescript", 1, 0)]
+CHANGES = {
+    "tools_legacy": {"p_event": ("accept", PATCH), "p_text": ("accept", IN_TEXT), "p_shell": ("accept", IN_TEXT)},
+    "tools_items": {
+        "i_patch": ("accept", TWO_FILES),
+        "i_declined": ("reject", TWO_FILES),
+        "i_shell": ("accept", [("create", "python", 1, 0)]),
+    },
+}
+
+
+@pytest.mark.parametrize("trap", CHANGES)
+def test_the_lines_of_a_patch_are_counted_once_per_file(trap):
+    changes = of_kind(events_under(TRAPS / trap), "code_change")
+    found = {}
+    for event in changes:
+        lines = pick([event], "operation", "language", "lines_added", "lines_removed")
+        found.setdefault(event["tool_call_id"], (event["decision"], []))[1].extend(lines)
+    order = {call: (decision, sorted(lines, key=str)) for call, (decision, lines) in found.items()}
+    assert order == {call: (decision, sorted(lines, key=str)) for call, (decision, lines) in CHANGES[trap].items()}
+    assert len({event["native_id"] for event in changes}) == len(changes)

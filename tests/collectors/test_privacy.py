@@ -1,0 +1,52 @@
+"""What a publisher lets through: paths, addresses and tool names that hide in ids leave as digests, at every level."""
+
+import json
+
+import pytest
+
+from meterhouse_collector.events import Draft
+from meterhouse_collector.privacy import Publisher
+
+KEY = b"a key of the organisation"
+SESSION = {"agent": "codex", "session_id": "s"}
+
+
+def published(kind, values, key=("k",), privacy="names"):
+    """The event of one draft and its bytes."""
+    draft = Draft(kind, key, "2026-11-20T00:00:00Z", {**SESSION, **values})
+    event_id, line = Publisher("person", privacy, KEY).event(draft, "codex", "transcript")
+    return event_id, json.loads(line), line.decode()
+
+
+@pytest.mark.parametrize(
+    "model", ["/home/dev/secret.gguf", "~/models/a", "C:\\models\\a", "someone@corp.example.com", "\\\\share\\a"]
+)
+def test_a_model_that_is_a_place_or_an_address_leaves_as_a_digest(model):
+    _, event, _ = published("model_request", {"status": "ok", "model": model})
+    assert event["model"].startswith("model-")
+
+
+@pytest.mark.parametrize(
+    "model", ["claude-opus-4-8", "@cf/meta/llama-3", "claude-opus-4-5@20251101", "anthropic/claude-x"]
+)
+def test_the_names_of_providers_stay(model):
+    assert published("model_request", {"status": "ok", "model": model})[1]["model"] == model
+
+
+def test_the_id_of_a_call_that_is_made_of_the_tools_name_leaves_as_a_digest():
+    call = "functions.mcp__payroll__lookup:0"
+    _, event, line = published(
+        "tool_call", {"tool_name": "mcp_tool", "tool_key": "x", "tool_call_id": call, "native_id": call}
+    )
+    assert "payroll" not in line
+    assert event["tool_call_id"] == event["native_id"]
+
+
+def test_level_counts_names_the_repository_in_no_field_and_no_id():
+    values = {"repository": "github.com/acme/widgets", "native_id": "github.com/acme/widgets#7", "pull_request_number": 7,
+              "pull_request_state": "open"}  # fmt: skip
+    draft = Draft("pull_request", ("github.com/acme/widgets", 7), "2026-11-20T00:00:00Z", values)
+    ids = {Publisher("p", level, KEY).event(draft, "s", "c")[0] for level in ("names", "counts")}
+    line = Publisher("p", "counts", KEY).event(draft, "s", "c")[1]
+    assert b"acme" not in line
+    assert len(ids) == 2
