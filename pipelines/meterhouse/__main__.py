@@ -1,0 +1,164 @@
+"""The command line. Each command is a thin call of a public function; stdout is data, stderr is narration."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meterhouse import __version__
+from meterhouse.errors import MeterhouseError
+from meterhouse.paths import DataDir
+from meterhouse.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from meterhouse.run import Outcome
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; gives the exit code: 0 done, 1 failed, 2 misused, 75 another run is at work."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options, read_settings()) or 0
+    except MeterhouseError as error:
+        print(f"meterhouse: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        print(
+            f"meterhouse: {error.filename or 'disk'}: {error.strerror or error}; check path, rights and space",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="meterhouse", description="What coding agents do and cost.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", _run, "load, build, check and publish everything new, once")
+    run.add_argument("--raw", metavar="DEST", help="folder, s3://, gs:// or az:// that collectors ship to")
+    run.add_argument(
+        "--plain", action="store_true", help="without Dagster: faster start, no record of the run in its UI"
+    )
+
+    sql = _command(commands, "sql", _sql, "run SQL on the published snapshot")
+    sql.add_argument("statement")
+    sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+    _command(commands, "audit", _audit, "let Great Expectations check the snapshot against the model headers")
+
+    report = commands.add_parser("report", help="the weekly report").add_subparsers(required=True, metavar="COMMAND")
+    build = _command(report, "build", _report_build, "write HTML, text and PDF of one week")
+    build.add_argument("--week", required=True, help="ISO week such as 2026-W46")
+    build.add_argument("--out", required=True, type=Path, metavar="DIR")
+    send = _command(report, "send", _report_send, "mail one week's report to the executives, once")
+    send.add_argument("--week", required=True, help="ISO week such as 2026-W46")
+    send.add_argument("--raw", metavar="DEST", help="where governance.yaml lies")
+
+    alerts = commands.add_parser("alerts", help="budgets passed, runaways").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    listing = _command(alerts, "list", _alerts_list, "show all alerts and whether they were delivered")
+    listing.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    deliver = _command(alerts, "send", _alerts_send, "find new alerts and deliver what is due")
+    deliver.add_argument("--raw", metavar="DEST", help="where governance.yaml lies")
+    return parser
+
+
+def _command(group, name, function, about):
+    command = group.add_parser(name, help=about, description=about)
+    command.set_defaults(command=function)
+    command.add_argument("--data", metavar="DIR", help="data directory")
+    return command
+
+
+def _data(options: argparse.Namespace, settings: Settings) -> DataDir:
+    return DataDir(Path(options.data or settings.require("storage_data")).expanduser())
+
+
+def _raw(options: argparse.Namespace, settings: Settings) -> str:
+    return options.raw or settings.require("storage_raw")
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    raw, data = _raw(options, settings), _data(options, settings)
+    outcome = _materialise(raw, data, options.plain)
+    for problem in outcome.loaded.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    print(outcome.summary())
+    _tell(data, raw, settings)
+    return 0
+
+
+def _tell(data: DataDir, raw: str, settings: Settings) -> None:
+    """Alerts are told after each run, also when nothing was built: what failed to be delivered is due."""
+    from meterhouse.alerts import find_and_deliver
+
+    for line in find_and_deliver(data, raw, settings):
+        print(line, file=sys.stderr)
+
+
+def _materialise(raw: str, data: DataDir, is_plain: bool) -> "Outcome":
+    """Dagster takes three seconds to import, so it is asked only when there is something to do."""
+    from meterhouse import run
+
+    if is_plain:
+        return run.run(raw, data)
+    if not run.has_news(raw, data):
+        return run.Outcome.nothing()
+    from meterhouse.orchestration import once
+
+    return once.run(raw, data)
+
+
+def _sql(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse.adhoc import sql
+
+    sql(_data(options, settings), options.statement, options.format)
+
+
+def _audit(options: argparse.Namespace, settings: Settings) -> int:
+    from meterhouse.audit import audit
+
+    results = audit(_data(options, settings))
+    for row in results:
+        verdict = f"failed: {', '.join(row.failed)}" if row.failed else "as promised"
+        print(f"{row.model}: {row.expectations} expectations on {row.rows} rows, {verdict}")
+    return 1 if any(row.failed for row in results) else 0
+
+
+def _report_build(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse.report import build
+
+    for path in build(_data(options, settings), options.week, options.out, settings.dashboard_url):
+        print(path)
+
+
+def _report_send(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse.report import send
+
+    for line in send(_data(options, settings), options.week, _raw(options, settings), settings):
+        print(line)
+
+
+def _alerts_list(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse.alerts import print_alerts
+
+    print_alerts(_data(options, settings), options.format)
+
+
+def _alerts_send(options: argparse.Namespace, settings: Settings) -> int:
+    from meterhouse.alerts import find_and_deliver, undelivered
+
+    data = _data(options, settings)
+    for line in find_and_deliver(data, _raw(options, settings), settings):
+        print(line)
+    return 1 if undelivered(data) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""Builds the models in `build.duckdb`, each in a transaction of its own that also moves the model's watermark.
+
+A model's watermark is the last load it has seen. A crash between two models leaves each either done or due; nothing
+is published before all are done and checked.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Self
+
+import duckdb
+
+from meterhouse import contract, scores, seeds
+from meterhouse.catalog import LEDGER_TABLES, Catalog
+from meterhouse.errors import ModelError
+from meterhouse.models import Model, lineage_fingerprints, load_models
+
+STATE = """CREATE TABLE IF NOT EXISTS model_state (
+    model VARCHAR PRIMARY KEY, load_seq BIGINT, fingerprint VARCHAR, row_count BIGINT);
+CREATE TABLE IF NOT EXISTS moved_days (day DATE, load_seq BIGINT)"""  # days that lost a row to another day
+PUBLISHED = "(published)"  # pseudo-model whose watermark is what readers have
+_DUCKDB_TYPES = {"Int64": "BIGINT", "Boolean": "BOOLEAN", "String": "VARCHAR", "Date": "DATE",
+                 "Datetime(time_unit='us', time_zone='UTC')": "TIMESTAMPTZ", "Decimal(precision=38, scale=12)":
+                 "DECIMAL(38,12)", "List(String)": "VARCHAR[]"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """What building one model did: `days` is None when it was built whole, empty when there was nothing to do."""
+
+    model: str
+    rows: int
+    days: tuple[date, ...] | None
+
+
+class Builder:
+    """The working database of one data directory, open for one run."""
+
+    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = "4GB") -> None:
+        self.catalog = catalog
+        self.models = load_models()
+        self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
+        self.db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+        self.db.execute(STATE)
+        seeds.register(self.db, seed_tables)
+        outside = {seed.name: seed.digest for seed in seed_tables} | scores.digests()
+        self.fingerprints = lineage_fingerprints(self.models, outside)
+        self._copy_ledger()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    def is_current(self) -> bool:
+        """Whether every model has seen the last load, no file changed since, and the result was published."""
+        done = dict(self.db.execute("SELECT model, load_seq || fingerprint FROM model_state").fetchall())
+        seq = self.catalog.load_seq
+        kept = [model for model in self.models.values() if model.kind != "view"]
+        built = all(done.get(model.name) == f"{seq}{self.fingerprints[model.name]}" for model in kept)
+        data = self.catalog.data
+        is_there = data.current.exists() and data.warehouse.exists()
+        return built and is_there and done.get(PUBLISHED) == f"{seq}{self._all_files()}"
+
+    def due_key(self) -> str:
+        """Names the state of lake and files that is to be built."""
+        return f"{self.catalog.load_seq}-{self._all_files()}"
+
+    def mark_published(self) -> None:
+        """Remember that readers have what was built; a build whose checks failed is not marked and stays due."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, 0)",
+            [PUBLISHED, self.catalog.load_seq, self._all_files()],
+        )
+
+    def _all_files(self) -> str:
+        return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
+
+    def due_days(self, model: Model) -> list[date]:
+        """Days that the model must replace: those touched since its watermark, and their neighbours.
+
+        The neighbours matter because one request can be seen on both sides of midnight.
+        """
+        seq, fingerprint = self._state(model)
+        since = seq if fingerprint == self.fingerprints[model.name] else -1
+        touched = {day + timedelta(days=step) for day in self.catalog.days_since(since) for step in (-1, 0, 1)}
+        moved = self.db.execute("SELECT day FROM moved_days WHERE load_seq > ?", [since]).fetchall()
+        return sorted(touched.union(day for (day,) in moved))
+
+    def build(self, model: Model, days: Iterable[date] | None = None) -> Built:
+        """Bring one model up to date, or rebuild the given days of it whatever its watermark."""
+        if model.kind == "view":
+            self._provide(model, None)
+            return Built(model.name, 0, ())
+        seq, fingerprint = self._state(model)
+        is_same = fingerprint == self.fingerprints[model.name]
+        days = days if is_same and model.kind == "daily" else None
+        if days is None and is_same and seq == self.catalog.load_seq:
+            return Built(model.name, 0, ())
+        is_whole = model.kind == "table" or not is_same
+        wanted = sorted(set(days)) if days is not None else self.due_days(model)
+        moved = self._compute(model, wanted, is_whole)
+        self.db.execute("BEGIN")
+        try:
+            rows = self._replace(model, is_whole)
+            self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [moved, self.catalog.load_seq])
+            if days is None:
+                self.db.execute(
+                    "INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)",
+                    [model.name, self.catalog.load_seq, self.fingerprints[model.name], rows],
+                )
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+        print(f"built {model.name}: {rows} rows", file=sys.stderr)
+        return Built(model.name, rows, None if is_whole else tuple(sorted({*wanted, *moved})))
+
+    def build_all(self) -> list[Built]:
+        """Bring every model up to date, in order, with progress on stderr."""
+        return [self.build(model) for model in self.models.values()]
+
+    def _state(self, model: Model) -> tuple[int, str]:
+        row = self.db.execute("SELECT load_seq, fingerprint FROM model_state WHERE model = ?", [model.name]).fetchone()
+        return (row[0], row[1]) if row else (-1, "")
+
+    def _provide(self, model: Model, days: list[date] | None) -> None:
+        """The days to build, and the lake's files that can hold rows of them, a day more on each side."""
+        self.db.execute("CREATE OR REPLACE TEMP TABLE run_days (day DATE)")
+        if days:
+            self.db.execute("INSERT INTO run_days SELECT unnest(?::DATE[])", [days])
+        wide = sorted({day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)})
+        views = self._views_read(model)
+        read = set(model.reads).union(*(view.reads for view in views))
+        for kind in contract.kinds():
+            if f"lake_{kind}" in read:
+                self._view_of_lake(kind, wide if model.kind == "daily" else None)
+        for view in views:
+            self._run(view, f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
+        for name in sorted(read & scores.SCORES.keys()):
+            scores.provide(self.db, name)
+
+    def _views_read(self, model: Model) -> list[Model]:
+        """The views that the model reads, itself or through views, in build order; itself when it is one."""
+        names = {model.name}
+        for candidate in reversed(self.models.values()):
+            if candidate.name in names and (candidate is model or candidate.kind == "view"):
+                names |= candidate.depends_on
+        return [row for row in self.models.values() if row.kind == "view" and row.name in names]
+
+    def _view_of_lake(self, kind: str, days: list[date] | None) -> None:
+        files = self.catalog.files(kind, days)
+        columns = {name: _DUCKDB_TYPES[str(type_)] for name, type_ in contract.kinds()[kind].columns.items()}
+        empty = ", ".join(f"NULL::{type_} AS {name}" for name, type_ in columns.items())
+        source = f"SELECT {empty} WHERE false"
+        if files:
+            names = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+            # the empty row set gives the columns that older files lack
+            source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+        self.db.execute(f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
+
+    def _compute(self, model: Model, days: list[date], is_whole: bool) -> list[date]:
+        """Fill `new_rows` for the days; gives further days whose rows it replaces too.
+
+        A key lies on one day. When it turns up on another, far from the first, the two are resolved together.
+        """
+        moved: list[date] = []
+        while True:
+            self._provide(model, sorted({*days, *moved}))
+            self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
+            further = [] if is_whole or "day" in model.grain else self._days_of_keys(model)
+            if not further:
+                return moved
+            moved += further
+
+    def _days_of_keys(self, model: Model) -> list[date]:
+        keys = ", ".join(model.grain)
+        rows = self.db.execute(
+            f"SELECT DISTINCT day FROM {model.name} WHERE day NOT IN (SELECT day FROM run_days) "
+            f"AND ({keys}) IN (SELECT ({keys}) FROM new_rows)"
+        ).fetchall()
+        return [day for (day,) in rows]
+
+    def _replace(self, model: Model, is_whole: bool) -> int:
+        """Put the computed rows in place by column name; gives their number."""
+        columns = [row[0] for row in self.db.execute("DESCRIBE new_rows").fetchall()]
+        if missing := set(columns) ^ set(model.columns):
+            raise ModelError(
+                f"{model.path}: column '{min(missing)}' is in only one of header and SELECT; write it in both"
+            )
+        if is_whole:
+            self.db.execute(f"CREATE OR REPLACE TABLE {model.name} AS SELECT * FROM new_rows")
+            _comment(self.db, model)
+        else:
+            self.db.execute(f"DELETE FROM {model.name} WHERE day IN (SELECT day FROM run_days)")
+            self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows")
+        row = self.db.execute("SELECT count(*) FROM new_rows").fetchone()
+        self.db.execute("DROP TABLE new_rows")
+        return int(row[0]) if row else 0
+
+    def _run(self, model: Model, sql: str) -> None:
+        try:
+            self.db.execute(sql)
+        except duckdb.Error as error:
+            raise ModelError(f"{model.path}: {str(error).splitlines()[0]}; mend the SELECT") from error
+
+    def _copy_ledger(self) -> None:
+        for table in LEDGER_TABLES:
+            rows = self.catalog.db.sql(f"SELECT * FROM {table}").to_arrow_table()
+            self.db.register("ledger_rows", rows)
+            self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM ledger_rows")
+            self.db.unregister("ledger_rows")
+
+
+def _comment(db: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """The header's words travel with the table, so that any SQL client shows them."""
+    quoted: Mapping[str, Any] = {name: column.about.replace("'", "''") for name, column in model.columns.items()}
+    db.execute(f"COMMENT ON TABLE {model.name} IS '{model.description.replace(chr(39), chr(39) * 2)}'")
+    for name, about in quoted.items():
+        db.execute(f"COMMENT ON COLUMN {model.name}.{name} IS '{about}'")

@@ -1,0 +1,105 @@
+"""The catalog: which objects were loaded, what became of every line, and which Parquet files are the lake.
+
+Rows, quarantine, ledger and the lake's file list change in ONE DuckDB transaction; a Parquet file that no committed row
+names does not exist (it is swept at the next start). Open it only while holding the run lock.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+
+from meterhouse import contract
+from meterhouse.paths import DataDir
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS load_ledger (
+    object_key VARCHAR, etag VARCHAR, size BIGINT, sha256 VARCHAR, state VARCHAR, sender VARCHAR, epoch VARCHAR, seq BIGINT,
+    spooled BIGINT, rows_loaded BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, rows_parked BIGINT,
+    dropped VARCHAR, problem VARCHAR, received_at TIMESTAMPTZ, load_seq BIGINT, PRIMARY KEY (object_key, etag));
+CREATE TABLE IF NOT EXISTS load_quarantine (
+    object_key VARCHAR, byte_start BIGINT, byte_end BIGINT, line_number BIGINT, reason VARCHAR, field VARCHAR, sha256 VARCHAR,
+    load_seq BIGINT);
+CREATE TABLE IF NOT EXISTS load_parked (
+    object_key VARCHAR, byte_start BIGINT, byte_end BIGINT, line_number BIGINT, kind VARCHAR, schema_version BIGINT,
+    load_seq BIGINT);
+CREATE TABLE IF NOT EXISTS lake_files (
+    kind VARCHAR, day DATE, path VARCHAR PRIMARY KEY, row_count BIGINT, load_seq BIGINT);
+"""
+LEDGER_TABLES = ("load_ledger", "load_quarantine", "load_parked")
+
+
+class Catalog:
+    """The catalog of one data directory; a context manager that sweeps orphaned files and closes the database."""
+
+    def __init__(self, data: DataDir) -> None:
+        self.data = data
+        data.root.mkdir(parents=True, exist_ok=True)
+        self.db = duckdb.connect(str(data.catalog), config={"threads": 2})
+        self.db.execute("SET TimeZone = 'UTC'")
+        self.db.execute(SCHEMA)
+        self._sweep()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, also when the process dies inside."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows, given by column name, a slice at a time: a million rejected lines must not be a million dicts."""
+        rest = iter(rows)
+        while some := list(itertools.islice(rest, 20_000)):
+            self.db.register("new_rows", pl.DataFrame(some, infer_schema_length=None).to_arrow())
+            self.db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
+            self.db.unregister("new_rows")
+
+    @property
+    def load_seq(self) -> int:
+        """Number of the last committed load; 0 before the first."""
+        row = self.db.execute("SELECT coalesce(max(load_seq), 0) FROM load_ledger").fetchone()
+        return int(row[0]) if row else 0
+
+    def days_since(self, load_seq: int) -> list[Any]:
+        """Event days that loads after `load_seq` touched."""
+        rows = self.db.execute(
+            "SELECT DISTINCT day FROM lake_files WHERE load_seq > ? ORDER BY day", [load_seq]
+        ).fetchall()
+        return [day for (day,) in rows]
+
+    def files(self, kind: str, days: list[Any] | None = None) -> list[str]:
+        """Parquet files of one kind, of all days or of some, as absolute paths in a fixed order."""
+        where = "" if days is None else "AND day IN (SELECT unnest(?::DATE[]))"
+        rows = self.db.execute(
+            f"SELECT path FROM lake_files WHERE kind = ? {where} ORDER BY day, load_seq, path",
+            [kind] if days is None else [kind, days],
+        ).fetchall()
+        return [str(self.data.lake / path) for (path,) in rows]
+
+    def _sweep(self) -> None:
+        """Delete Parquet files that a killed load wrote and never committed."""
+        known = {path for (path,) in self.db.execute("SELECT path FROM lake_files").fetchall()}
+        for kind in contract.kinds():
+            for file in (self.data.lake / kind).glob("day=*/*.parquet"):
+                if str(file.relative_to(self.data.lake)) not in known:
+                    file.unlink()
+
+
+def lake_path(kind: str, day: Any, load_seq: int) -> Path:
+    """Where the rows of one kind and day of one load lie, relative to the lake."""
+    return Path(kind) / f"day={day.isoformat()}" / f"{load_seq:08d}.parquet"

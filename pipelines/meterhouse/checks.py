@@ -1,0 +1,88 @@
+"""Checks: every promise of a model's header becomes one query that counts the rows that break it.
+
+A check is never skipped and never repairs; one bad row keeps the new snapshot from being published.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from meterhouse.errors import CheckError, ModelError
+from meterhouse.models import Model
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise: its name, the model, and a query whose rows break it."""
+
+    name: str
+    model: str
+    about: str
+    bad_rows: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found."""
+
+    check: Check
+    bad_count: int
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether no row broke the promise."""
+        return self.bad_count == 0
+
+
+def checks_of(model: Model) -> Iterator[Check]:
+    """All checks that the header of one model states; views have none of their own."""
+    if model.kind == "view":
+        return
+    keys = ", ".join(model.grain)
+    yield Check("grain_is_unique", model.name, f"one row a {keys}",
+                f"SELECT {keys} FROM {model.name} GROUP BY {keys} HAVING count(*) > 1")  # fmt: skip
+    for column in model.columns.values():
+        for test in column.tests:
+            yield _column_check(model, column.name, test)
+    for name, sql in model.checks.items():
+        yield Check(name, model.name, name.replace("_", " "), sql)
+
+
+def _column_check(model: Model, column: str, test: Any) -> Check:
+    rows = f"SELECT * FROM {model.name} WHERE "
+    if test == "not_null":
+        return Check(f"{column}_is_not_null", model.name, f"{column} is always known", f"{rows}{column} IS NULL")
+    if test == "unique":
+        sql = f"SELECT {column} FROM {model.name} WHERE {column} IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
+        return Check(f"{column}_is_unique", model.name, f"{column} never repeats", sql)
+    if isinstance(test, list):
+        listed = ", ".join("'" + str(value).replace("'", "''") + "'" for value in test)
+        about = f"{column} is one of {', '.join(map(str, test))}"
+        return Check(f"{column}_is_accepted", model.name, about, f"{rows}{column} NOT IN ({listed})")
+    operator, _, operand = str(test).partition(" ")
+    if operator in (">=", "<=", ">", "<", "=") and operand:
+        slug = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below", "=": "equal_to"}[operator]
+        safe = "".join(char if char.isalnum() else "_" for char in operand)
+        return Check(f"{column}_is_{slug}_{safe}", model.name, f"{column} {test}", f"{rows}NOT ({column} {test})")
+    raise ModelError(
+        f"{model.path}: unknown test '{test}' of {column}; use not_null, unique, '>= 0' or a list of values"
+    )
+
+
+def run_checks(db: duckdb.DuckDBPyConnection, model: Model) -> list[Verdict]:
+    """Run all checks of one model."""
+    verdicts = []
+    for check in checks_of(model):
+        row = db.execute(f"SELECT count(*) FROM ({check.bad_rows})").fetchone()
+        verdicts.append(Verdict(check, int(row[0]) if row else 0))
+    return verdicts
+
+
+def require(verdicts: list[Verdict]) -> None:
+    """Raise CheckError naming every broken promise."""
+    broken = [row for row in verdicts if not row.is_passed]
+    if broken:
+        lines = [f"{row.check.model}: {row.bad_count} rows break '{row.check.about}'" for row in broken]
+        raise CheckError("; ".join(lines) + "; nothing was published, readers keep the last snapshot")

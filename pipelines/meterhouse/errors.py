@@ -1,0 +1,33 @@
+"""The one base of all errors that a user sees; each text reads `file or key: what is wrong; what to do`."""
+
+
+class MeterhouseError(Exception):
+    """Something the user can mend; the command line prints its text alone, without a trace."""
+
+    exit_code = 1
+
+
+class SettingsError(MeterhouseError):
+    """A setting, governance file or roster is broken."""
+
+
+class StorageError(MeterhouseError):
+    """Object storage cannot be reached, listed or read."""
+
+
+class ModelError(MeterhouseError):
+    """A SQL model, metric or alert file breaks a rule or fails to run."""
+
+
+class ContractFileError(MeterhouseError):
+    """The published contract cannot be read."""
+
+
+class CheckError(MeterhouseError):
+    """A check of a model found rows that break its promise; nothing was published."""
+
+
+class LockedError(MeterhouseError):
+    """Another run holds the data directory."""
+
+    exit_code = 75

@@ -1,0 +1,156 @@
+"""SQL models: one file, one SELECT, its promises in the header; dependencies are found by parsing, never written.
+
+Knows nothing of Dagster or of any particular model. A model is a `view` (staging), a `table` (built whole) or `daily`
+(only the days in `run_days` are replaced). docs/models.md is the reference of the header.
+"""
+
+import functools
+import graphlib
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlglot
+import yaml
+from sqlglot import exp
+
+from meterhouse.errors import ModelError
+from meterhouse.paths import models_dir
+
+LAYERS = ("staging", "intermediate", "marts")  # a layer reads itself and those before it
+PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "rpt_")}
+KINDS = ("view", "table", "daily")
+HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "owner")
+OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
+_HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One promised column: what it says, its unit, and tests such as `not_null`, `">= 0"` or `[ok, error]`."""
+
+    name: str
+    about: str
+    unit: str | None
+    tests: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model file, read."""
+
+    name: str
+    layer: str
+    path: Path
+    description: str
+    grain: tuple[str, ...]
+    kind: str
+    columns: Mapping[str, Column]
+    checks: Mapping[str, str]
+    sql: str
+
+    @functools.cached_property
+    def reads(self) -> frozenset[str]:
+        """Names of the tables it reads: other models, and what the runner provides."""
+        tree = sqlglot.parse_one(self.sql, dialect="duckdb")
+        ctes = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
+        return frozenset(table.name for table in tree.find_all(exp.Table) if table.name and table.name not in ctes)
+
+    @property
+    def depends_on(self) -> frozenset[str]:
+        """Names of the models it reads."""
+        return frozenset(name for name in self.reads if not name.startswith(OUTSIDE))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether readers of the snapshot get it."""
+        return self.layer == "marts"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the file changes in a way that can change rows."""
+        return hashlib.sha256(f"{self.kind}{self.grain}{self.sql}".encode()).hexdigest()[:16]
+
+
+def read_header(path: Path, allowed: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """Header and SQL of one file; raises ModelError with the keys there are when one is misspelt."""
+    found = _HEADER.match(path.read_text(encoding="utf-8"))
+    if not found:
+        raise ModelError(f"{path}: has no header comment; begin the file with /* description: … */")
+    try:
+        header = yaml.safe_load(found["yaml"])
+    except yaml.YAMLError as error:
+        raise ModelError(
+            f"{path}: the header is no YAML ({str(error).splitlines()[0]}); quote values that hold ': '"
+        ) from error
+    if not isinstance(header, dict):
+        raise ModelError(f"{path}: the header is no mapping; write key: value lines")
+    for key in header:
+        if key not in allowed:
+            raise ModelError(f"{path}: unknown header key '{key}'; the keys are {', '.join(sorted(allowed))}")
+    statements = [row for row in sqlglot.parse(found["sql"], dialect="duckdb") if row]
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise ModelError(f"{path}: must hold one SELECT and nothing else")
+    return header, found["sql"].strip().rstrip(";")
+
+
+def read_model(path: Path) -> Model:
+    """One model file, checked against the rules of its layer."""
+    header, sql = read_header(path, HEADER_KEYS)
+    layer = path.parent.name
+    model = Model(
+        name=path.stem, layer=layer, path=path, description=str(header.get("description", "")).strip(),
+        grain=tuple(header.get("grain") or ()), kind=str(header.get("kind", "")), sql=sql,
+        columns={name: _column(name, text) for name, text in (header.get("columns") or {}).items()},
+        checks=dict(header.get("checks") or {}),
+    )  # fmt: skip
+    if not model.name.startswith(PREFIXES[layer]):
+        raise ModelError(f"{path}: a model in {layer}/ is named {' or '.join(PREFIXES[layer])}…; rename the file")
+    if model.kind not in KINDS:
+        raise ModelError(f"{path}: kind is '{model.kind}'; it is one of {', '.join(KINDS)}")
+    if not model.description or (not model.grain and model.kind != "view"):
+        raise ModelError(f"{path}: needs a description and a grain; say what one row is")
+    if model.kind == "daily" and "run_days" not in model.reads:
+        raise ModelError(f"{path}: a daily model filters on run_days; add WHERE day IN (SELECT day FROM run_days)")
+    return model
+
+
+def _column(name: str, text: Any) -> Column:
+    if isinstance(text, str):
+        return Column(name, text, None, ())
+    text = text or {}
+    return Column(name, str(text.get("about", "")), text.get("unit"), tuple(text.get("tests") or ()))
+
+
+@functools.cache
+def load_models(root: Path | None = None) -> dict[str, Model]:
+    """All models in build order; raises ModelError for unknown names, cycles, and a layer that reads a later one."""
+    root = root or models_dir()
+    models = {path.stem: read_model(path) for layer in LAYERS for path in sorted((root / layer).glob("*.sql"))}
+    for model in models.values():
+        for name in sorted(model.depends_on):
+            if name not in models:
+                raise ModelError(f"{model.path}: reads '{name}', which no model provides; check the spelling")
+            if LAYERS.index(models[name].layer) > LAYERS.index(model.layer):
+                raise ModelError(f"{model.path}: {model.layer} may not read {models[name].layer} ('{name}')")
+    try:
+        order = list(
+            graphlib.TopologicalSorter({name: sorted(row.depends_on) for name, row in models.items()}).static_order()
+        )
+    except graphlib.CycleError as error:
+        raise ModelError(f"{root}: models read each other in a circle: {' → '.join(error.args[1])}") from error
+    return {name: models[name] for name in order}
+
+
+def lineage_fingerprints(models: Mapping[str, Model], outside: Mapping[str, str]) -> dict[str, str]:
+    """A digest a model over its own text and everything upstream; `outside` gives the digest of each seed."""
+    digests: dict[str, str] = {}
+    for name, model in models.items():
+        parts = [model.fingerprint]
+        parts += [digests[up] for up in sorted(model.depends_on)]
+        parts += [outside[up] for up in sorted(model.reads - model.depends_on) if up in outside]
+        digests[name] = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+    return digests

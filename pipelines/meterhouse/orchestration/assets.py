@@ -1,0 +1,158 @@
+"""The assets: one a SQL model with its real dependencies, words and checks; each calls what `meterhouse run --plain` calls."""
+
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from meterhouse import checks, delta, snapshot
+from meterhouse import load as loading
+from meterhouse.models import Model, load_models
+from meterhouse.orchestration.workshop import Workshop
+from meterhouse.settings import read_settings
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill policies and freshness: stable enough for us
+FIRST_DAY = date(2024, 1, 1)  # older event days are built too, but have no partition of their own in the UI
+EVERYTHING_NEW = {
+    "meterhouse/days": "due"
+}  # tag of runs in which the watermarks, not the partitions, say what to build
+POOL = "warehouse"
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
+SNAPSHOT = "snapshot"
+
+
+@dg.asset(name="lake", group_name="lake", kinds={"parquet"}, pool=POOL)
+def lake(workshop: Workshop) -> dg.MaterializeResult:
+    """Events of every kind by day: each object of the storage is loaded once, each line accounted for."""
+    loaded = loading.load(workshop.storage, workshop.catalog)
+    delta.follow(workshop.catalog)
+    return dg.MaterializeResult(metadata=_load_metadata(loaded))
+
+
+def _load_metadata(loaded: loading.Loaded) -> dict[str, Any]:
+    return {"objects": loaded.objects, "dagster/row_count": loaded.rows, "duplicates": loaded.duplicates,
+            "quarantined": loaded.quarantined, "parked": loaded.parked, "problems": loaded.problems}  # fmt: skip
+
+
+def model_asset(model: Model) -> dg.AssetsDefinition:
+    """The asset of one SQL model: its real dependencies, its words, its checks."""
+    upstream = sorted(model.depends_on) + (
+        ["lake"] if any(name.startswith(("lake_", "load_")) for name in model.reads) else []
+    )
+    specs = [
+        dg.AssetCheckSpec(check.name, asset=model.name, description=check.about, blocking=True)
+        for check in checks.checks_of(model)
+    ]
+
+    @dg.asset(
+        name=model.name,
+        deps=upstream,
+        group_name=model.layer,
+        description=model.description,
+        metadata={"dagster/column_schema": _column_schema(model), "source": model.path.name},
+        partitions_def=DAYS if model.kind == "daily" else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if model.kind == "daily" else None,
+        check_specs=specs,
+        code_version=model.fingerprint,
+        kinds={"sql", "duckdb"},
+        pool=POOL,
+    )
+    def asset(context: dg.AssetExecutionContext, workshop: Workshop) -> dg.MaterializeResult:
+        built = workshop.builder.build(model, _asked_days(context, model))
+        verdicts = checks.run_checks(workshop.builder.db, model)
+        return dg.MaterializeResult(
+            metadata={"dagster/partition_row_count" if model.kind == "daily" else "dagster/row_count": built.rows},
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=row.is_passed, check_name=row.check.name, metadata={"bad_rows": row.bad_count}
+                )
+                for row in verdicts
+            ],
+        )
+
+    return asset
+
+
+def _asked_days(context: dg.AssetExecutionContext, model: Model) -> list[date] | None:
+    """Days of a backfill or of a partition run by hand; None when the watermarks decide."""
+    if model.kind != "daily" or EVERYTHING_NEW.items() <= context.run.tags.items():
+        return None
+    return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+def _column_schema(model: Model) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[dg.TableColumn(row.name, type=row.unit or "", description=row.about) for row in model.columns.values()]
+    )
+
+
+MODELS: Mapping[str, Model] = load_models()
+MODEL_ASSETS = [model_asset(model) for model in MODELS.values()]
+
+
+@dg.asset(
+    name=SNAPSHOT,
+    group_name="published",
+    deps=[name for name, model in MODELS.items() if model.is_public],
+    kinds={"duckdb"},
+    pool=POOL,
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=12)),
+)
+def published_snapshot(workshop: Workshop) -> dg.MaterializeResult:
+    """What every reader sees: all public tables in one new file, swapped in at once."""
+    path = snapshot.publish(workshop.builder)
+    return dg.MaterializeResult(metadata={"file": path.name, "bytes": path.stat().st_size})
+
+
+@dg.asset(
+    name="alerts",
+    group_name="told",
+    deps=[SNAPSHOT],
+    pool=POOL,
+    check_specs=[dg.AssetCheckSpec("all_delivered", asset="alerts", description="no message was refused")],
+)
+def alerts(workshop: Workshop) -> dg.MaterializeResult:
+    """Budgets passed, budgets forecast to be passed, runaway sessions: each raised once and delivered once."""
+    from meterhouse.alerts import find_and_deliver, undelivered
+
+    lines = find_and_deliver(workshop.data_dir, workshop.storage.destination, read_settings())
+    waiting = undelivered(workshop.data_dir)
+    verdict = dg.AssetCheckResult(
+        passed=waiting == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        check_name="all_delivered",
+        metadata={"waiting": waiting},
+    )
+    return dg.MaterializeResult(metadata={"told": lines}, check_results=[verdict])
+
+
+@dg.asset(name="weekly_report", group_name="told", deps=[SNAPSHOT], pool=POOL)
+def weekly_report(workshop: Workshop) -> dg.MaterializeResult:
+    """The report of the last complete ISO week, mailed once when a mail server is set."""
+    from meterhouse import report
+
+    settings, data = read_settings(), workshop.data_dir
+    week = (datetime.now(UTC).date() - timedelta(days=7)).strftime("%G-W%V")
+    files = report.build(data, week, data.root / "reports", settings.dashboard_url)
+    sent = (
+        report.send(data, week, workshop.storage.destination, settings)
+        if settings.mail_host
+        else ["no mail server is set"]
+    )
+    return dg.MaterializeResult(metadata={"week": week, "files": [str(file) for file in files], "sent": sent})
+
+
+@dg.asset(name="audit", group_name="told", deps=[SNAPSHOT], kinds={"greatexpectations"})
+def audit(workshop: Workshop) -> dg.MaterializeResult:
+    """A second engine's opinion on the promises of the model headers, over the newest rows of each public table."""
+    from meterhouse.audit import audit as run_audit
+
+    results = run_audit(workshop.data_dir)
+    failed = [f"{row.model}: {name}" for row in results for name in row.failed]
+    if failed:
+        raise dg.Failure(f"{len(failed)} expectations failed", metadata={"failed": failed})
+    return dg.MaterializeResult(
+        metadata={"tables": len(results), "expectations": sum(row.expectations for row in results)}
+    )

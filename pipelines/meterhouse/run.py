@@ -1,0 +1,59 @@
+"""One run: load what is new, build what it touched, check it, publish it. Knows nothing of Dagster.
+
+Each step is durable by itself, so a killed run is finished by the next one.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from meterhouse import checks, delta, load, seeds, snapshot
+from meterhouse.build import Builder, Built
+from meterhouse.catalog import Catalog
+from meterhouse.lock import run_lock
+from meterhouse.paths import DataDir
+from meterhouse.storage import Storage
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did; `published` is None when nothing had changed."""
+
+    loaded: load.Loaded
+    built: list[Built]
+    published: Path | None
+
+    @classmethod
+    def nothing(cls) -> "Outcome":
+        """The outcome of a run that found everything done."""
+        return cls(load.Loaded(), [], None)
+
+    def summary(self) -> str:
+        """One line for the user."""
+        loaded = self.loaded
+        counts = f"{loaded.rows} events loaded, {loaded.duplicates} duplicate, {loaded.quarantined} quarantined, {loaded.parked} parked"
+        tail = f"published {self.published.name}" if self.published else "nothing new to publish"
+        return f"{loaded.objects} new objects: {counts}; {tail}"
+
+
+def has_news(raw: str, data: DataDir) -> bool:
+    """Whether a run would do anything; cheap, so that asking every minute costs nothing."""
+    storage = Storage(raw)
+    with run_lock(data), Catalog(data) as catalog:
+        if load.is_due(storage, catalog):
+            return True
+        with Builder(catalog, seeds.read_seeds(storage)) as builder:
+            return not builder.is_current()
+
+
+def run(raw: str, data: DataDir) -> Outcome:
+    """Materialise everything new once."""
+    storage = Storage(raw)
+    with run_lock(data), Catalog(data) as catalog:
+        loaded = load.load(storage, catalog)
+        delta.follow(catalog)
+        with Builder(catalog, seeds.read_seeds(storage)) as builder:
+            if builder.is_current():
+                return Outcome(loaded, [], None)
+            built = builder.build_all()
+            checks.require([row for model in builder.models.values() for row in checks.run_checks(builder.db, model)])
+            return Outcome(loaded, built, snapshot.publish(builder))

@@ -1,0 +1,136 @@
+"""Snapshots: what every reader sees. A whole database under a new name, then one rename of the link that names it.
+
+A reader has the old file or the new one, never a mixture, also when the writer dies half way or the disk is full.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from meterhouse import __version__
+from meterhouse.build import Builder
+from meterhouse.catalog import LEDGER_TABLES
+from meterhouse.errors import MeterhouseError
+from meterhouse.paths import DataDir
+
+KEEP = 3
+_opening = threading.Lock()  # settings belong to the file: its first connection in a process makes them for all
+_NAME = re.compile(r"warehouse-(\d{8})\.duckdb\Z")
+
+
+def publish(builder: Builder) -> Path:
+    """Write all public tables to a new file, make it durable, then swap the link and renew the copy; gives the file."""
+    data = builder.catalog.data
+    data.snapshots.mkdir(parents=True, exist_ok=True)
+    for leftover in data.snapshots.glob("*.tmp*"):
+        leftover.unlink()
+    version = max((number for number, _ in _versions(data)), default=0) + 1
+    final = data.snapshots / f"warehouse-{version:08d}.duckdb"
+    _write(builder, final.with_suffix(".tmp"), version)
+    _fsync(final.with_suffix(".tmp"))
+    final.with_suffix(".tmp").rename(final)
+    _swap_link(data.current, final)
+    _copy(final, data.warehouse)
+    builder.mark_published()
+    for _, old in sorted(_versions(data))[:-KEEP]:
+        old.unlink()
+    return final
+
+
+def _versions(data: DataDir) -> Iterator[tuple[int, Path]]:
+    for path in data.snapshots.glob("warehouse-*.duckdb"):
+        if found := _NAME.search(path.name):
+            yield int(found[1]), path
+
+
+def _write(builder: Builder, path: Path, version: int) -> None:
+    """Copy table by table, in the order of each grain, with the words of the header."""
+    db = builder.db
+    db.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS snapshot")
+    try:
+        for model in builder.models.values():
+            if model.is_public:
+                keys = ", ".join(model.grain)
+                db.execute(f"CREATE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} ORDER BY {keys}")
+                _comment(db, model.name)
+        for table in LEDGER_TABLES:
+            db.execute(f"CREATE TABLE snapshot.{table} AS SELECT * FROM {table} ORDER BY ALL")
+        db.execute(
+            "CREATE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, meterhouse VARCHAR)"
+        )
+        db.execute("INSERT INTO snapshot.snapshot_info VALUES (?, ?, ?, ?)",
+                   [version, datetime.now(UTC), builder.catalog.load_seq, __version__])  # fmt: skip
+        db.execute("CHECKPOINT snapshot")
+    finally:
+        db.execute("DETACH snapshot")
+
+
+def _comment(db: duckdb.DuckDBPyConnection, table: str) -> None:
+    comments = db.execute(
+        "SELECT NULL, comment FROM duckdb_tables() WHERE table_name = $1 AND comment IS NOT NULL AND database_name = current_database() "
+        "UNION ALL SELECT column_name, comment FROM duckdb_columns() "
+        "WHERE table_name = $1 AND comment IS NOT NULL AND database_name = current_database()",
+        [table],
+    ).fetchall()
+    for column, comment in comments:
+        target = f"TABLE snapshot.{table}" if column is None else f"COLUMN snapshot.{table}.{column}"
+        db.execute(f"COMMENT ON {target} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+
+
+def _swap_link(link: Path, target: Path) -> None:
+    temporary = link.with_suffix(".link")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target.relative_to(link.parent))
+    temporary.replace(link)
+    _fsync(link.parent)
+
+
+def _copy(snapshot: Path, target: Path) -> None:
+    """People open this one with `duckdb`, which locks the file for everybody else; so our readers use another."""
+    temporary = target.with_suffix(".copy")
+    shutil.copyfile(snapshot, temporary)
+    _fsync(temporary)
+    temporary.replace(target)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def connect(data: DataDir) -> duckdb.DuckDBPyConnection:
+    """The current snapshot, read-only and shut off from files and network.
+
+    Raises MeterhouseError when nothing was published yet.
+    """
+    if not data.current.exists():
+        raise MeterhouseError(
+            f"{data.root}: holds no published snapshot; run `meterhouse run --raw DEST --data {data.root}`"
+        )
+    # the real name: a second connect() to one path in one process would give the database that is already open
+    with _opening:
+        db = duckdb.connect(str(data.current.resolve()), read_only=True, config={"threads": 2})
+        locked = db.execute("SELECT current_setting('lock_configuration')").fetchone()
+        if locked == (False,):
+            db.execute("SET GLOBAL TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true")
+    return db
+
+
+@contextlib.contextmanager
+def reading(data: DataDir) -> Iterator[duckdb.DuckDBPyConnection]:
+    """`connect`, closed at the end."""
+    db = connect(data)
+    try:
+        yield db
+    finally:
+        db.close()

@@ -1,0 +1,97 @@
+"""Object storage: a folder, S3, GCS or Azure behind one interface. It is only ever read here, never written."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from meterhouse.errors import StorageError
+
+SEGMENT_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+RAW = "raw"  # the room of segments in a destination; beside it lie roster and governance
+RETRIES: Any = {  # over in seconds: a run is repeated anyway, and a user with a wrong address is waiting
+    "max_retries": 4,
+    "retry_timeout": timedelta(seconds=30),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+
+
+@dataclass(frozen=True, order=True)
+class RawObject:
+    """One object as the listing shows it; `modified_at` is the storage's clock, the only one we trust for lateness."""
+
+    key: str
+    etag: str
+    size: int
+    modified_at: datetime
+
+
+class Storage:
+    """One destination that collectors ship to. Raises StorageError with one line that names it."""
+
+    def __init__(self, destination: str) -> None:
+        self.destination = destination
+        self._store = _open(destination)
+
+    def segments(self) -> Iterator[RawObject]:
+        """Every segment, in key order: those in `raw/`, or anywhere when the destination is itself that room."""
+        rows = sorted(self._list(RAW)) or sorted(self._list(None))
+        return (row for row in rows if row.key.endswith(SEGMENT_SUFFIXES))
+
+    def read(self, key: str) -> bytes:
+        """The whole object, compressed as it lies."""
+        try:
+            return bytes(self._store.get(key).bytes())
+        except Exception as error:
+            raise StorageError(
+                f"{self.destination}: object {key} cannot be read ({_reason(error)}); run again"
+            ) from error
+
+    def read_optional(self, key: str) -> bytes | None:
+        """An object that need not exist, such as the roster."""
+        from obstore.exceptions import NotFoundError
+
+        try:
+            return bytes(self._store.get(key).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except Exception as error:
+            raise StorageError(f"{self.destination}: {key} cannot be read ({_reason(error)}); run again") from error
+
+    def _list(self, prefix: str | None) -> list[RawObject]:
+        try:
+            return [
+                RawObject(meta["path"], meta["e_tag"] or "", meta["size"], meta["last_modified"])
+                for page in self._store.list(prefix)
+                for meta in page
+            ]
+        except Exception as error:
+            hint = "check its name, your credentials and that it exists"
+            raise StorageError(f"{self.destination}: cannot be listed ({_reason(error)}); {hint}") from error
+
+
+def _open(destination: str) -> Any:
+    from obstore import store
+
+    try:
+        if "://" in destination:
+            plain_http = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+            options: Any = {"allow_http": plain_http, "connect_timeout": timedelta(seconds=5)}
+            return store.from_url(destination, client_options=options, retry_config=RETRIES)
+        folder = Path(destination)
+        if not folder.is_dir():
+            raise StorageError(f"{destination}: no such folder; give the folder or bucket that collectors ship to")
+        return store.LocalStore(folder.resolve())
+    except StorageError:
+        raise
+    except Exception as error:
+        raise StorageError(
+            f"{destination}: cannot be opened ({_reason(error)}); use a folder, s3://, gs:// or az://"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """First line of a library's message: the rest repeats requests, which may name keys."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
