@@ -1,4 +1,6 @@
-"""The command line: `meterhouse-collector once|run|preview|status|doctor`. stdout is data, stderr is narration.
+"""The command line: `meterhouse-collector once|run|preview|status|doctor|…`. stdout is data, stderr is narration.
+
+A command is a module of `commands` with `main(options)`, and with `arguments(parser)` when it takes more than all do.
 
 Exit codes: 0 done, 1 an error told in one line, 2 wrong usage, 75 another collector holds the spool.
 """
@@ -9,7 +11,7 @@ import io
 import os
 import sqlite3
 import sys
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from . import __version__
 
@@ -22,8 +24,8 @@ COMMANDS = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments of every command."""
+def parser(chosen: Optional[str] = None) -> argparse.ArgumentParser:
+    """The arguments of every command, and the chosen one's own; the others' modules stay unread."""
     top = argparse.ArgumentParser(
         prog="meterhouse-collector", description="Coding agents' session files in, content-free events out."
     )
@@ -36,15 +38,21 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--settings", metavar="FILE", help="settings (default: collector.json beside the spool)")
         # preview sends nothing, but takes the line of `once` with only its first word changed
         command.add_argument("--to", metavar="DEST", help="folder, s3://, gs:// or az:// (default: METERHOUSE_TO)")
-        if name == "status":
-            command.add_argument("--json", action="store_true", help="everything, as JSON")
+        if name == chosen and hasattr(_module(name), "arguments"):
+            _module(name).arguments(command)
     return top
+
+
+def _module(name: str) -> Any:
+    # `import` is a word of Python's own
+    return importlib.import_module(f".commands.{name}{'_' if name == 'import' else ''}", __package__)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; an error that a user can mend is one line on stderr."""
-    options = parser().parse_args(arguments)
-    command = importlib.import_module(f".commands.{options.command}", __package__)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser(next((word for word in given if word in COMMANDS), None)).parse_args(given)
+    command = _module(options.command)
     from .errors import CollectorError
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what this terminal cannot show

@@ -3,9 +3,10 @@
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import sources
+from .database import Select
 from .events import Draft
 from .here import Here
 
@@ -22,6 +23,7 @@ class Source(NamedTuple):
     read: Callable[[Dict[str, Any], Dict[str, Any], Here], Iterator[Draft]]
     explode: Callable[[Any], Iterator[Dict[str, Any]]]
     markers: Tuple[bytes, ...]
+    select: Optional[Select]  # new rows of a store, oldest first; moves its own mark in the state behind each row
 
 
 def installed() -> List[Source]:
@@ -31,5 +33,6 @@ def installed() -> List[Source]:
         if not name.startswith("_"):
             module = importlib.import_module(f"{sources.__name__}.{name}")
             explode, markers = getattr(module, "explode", _one), tuple(getattr(module, "MARKERS", ()))
-            found.append(Source(module.NAME, module.find, module.read, explode, markers))
+            select = getattr(module, "select", None)
+            found.append(Source(module.NAME, module.find, module.read, explode, markers, select))
     return sorted(found, key=lambda source: source.name)

@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 from .errors import SpoolError
 from .worktrees import Tree
 
+INLET = "inlet:"  # begins the path of a cursor that belongs to no file
 RECENT = 16384  # event ids remembered per file, 8 bytes each; fewer than one batch and a crash could repeat events
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -84,7 +85,9 @@ class Cursors:
     def seen(self) -> Dict[str, Tuple[Seen, Optional[str]]]:
         """Every known session file as it looked when it was last read, and what was wrong with it."""
         rows = self._db.execute(
-            "SELECT path, identity, size, mtime_ns, problem FROM cursor WHERE source NOT IN ('git', 'collector')"
+            "SELECT path, identity, size, mtime_ns, problem FROM cursor "
+            "WHERE source NOT IN ('git', 'collector') AND path NOT LIKE ?",
+            (INLET + "%",),
         )
         return {_name(path): (Seen(identity, size, mtime), problem) for path, identity, size, mtime, problem in rows}
 

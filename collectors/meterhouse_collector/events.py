@@ -19,7 +19,7 @@ ID_VERSION = "1"  # part of every event id; raise it only when the same input mu
 ENVELOPE = ("schema_version", "kind", "event_id", "occurred_at", "source", "channel")
 SESSION = (
     "native_id", "person_key", "agent", "agent_version", "surface", "session_id", "parent_session_id", "repository",
-    "branch", "is_subagent", "prompt_id", "origin",
+    "branch", "is_subagent", "prompt_id", "origin", "launch_id",
 )  # fmt: skip
 
 
@@ -47,6 +47,16 @@ TOKENS = (
     "output_tokens", "reasoning_tokens", "web_search_requests",
 )  # fmt: skip
 LINES = ("lines_added", "lines_removed", "agent_lines_added", "agent_lines_removed")
+REPORT = ("report", "fetched_at", "window_start", "window_end")
+GATEWAY = (
+    "gateway", "gateway_call_id", "gateway_team", "gateway_key", "tags", "end_user_key", "limited_by", "limit_dimension",
+    "is_gateway_cache_hit", "retry_count",
+)  # fmt: skip
+AMOUNTS = ("is_billable", "list_amount_usd", "amount_usd")
+DIMENSIONS = (
+    "provider", "model", "product", "service_tier", "speed", "inference_geo", "context_window", "cost_type", "token_type",
+    "workspace", "api_key_id", "billing_account", "is_subscription", "data_complete_to",
+)  # fmt: skip
 
 KINDS: Dict[str, Kind] = {
     "model_request": Kind(
@@ -55,7 +65,7 @@ KINDS: Dict[str, Kind] = {
         ("provider", "model", "response_id", "provider_request_id", *TOKENS, "http_status", "error_class", "attempt",
          "service_tier", "speed", "processing", "inference_geo", "effort", "query_source", "is_output_estimated",
          "is_fallback", "duration_ms", "time_to_first_token_ms", "reported_cost_usd", "reported_cost_basis",
-         "session_started_at"),
+         "session_started_at", "model_requested", "is_subscription", *GATEWAY, *AMOUNTS, *REPORT),
     ),
     "tool_call": Kind(
         "One tool call of an agent, with its outcome when that is known.",
@@ -77,13 +87,13 @@ KINDS: Dict[str, Kind] = {
     "session": Kind(
         "One run of an agent, as its file begins.",
         ("agent", "session_id"),
-        ("session_started_at", "started_by", "model", "provider"),
+        ("session_started_at", "started_by", "model", "provider", "external_session_id"),
     ),
     "commit": Kind(
         "One commit in a work tree that a session named.",
         ("commit_sha",),
         ("committed_at", "parent_count", *LINES[:2], "files_changed", "binary_files", "ai_agents", "ai_evidence",
-         "is_revert", "reverts_sha", "patch_key", "is_bot"),
+         "is_revert", "reverts_sha", "patch_key", "is_bot", "ai_lines_added", "ai_lines_removed", *REPORT),
     ),
     "pull_request": Kind(
         "State of one pull or merge request at one moment.",
@@ -104,7 +114,8 @@ KINDS: Dict[str, Kind] = {
     "rate_limit": Kind(
         "What an agent or gateway said about a limit of the provider.",
         ("limit_name",),
-        ("provider", "limit_window_minutes", "limit_used_share", "limit_resets_at", "plan"),
+        ("provider", "limit_window_minutes", "limit_used_share", "limit_resets_at", "plan", "http_status", "model",
+         *GATEWAY),
     ),
     "policy_decision": Kind(
         "One decision of a policy engine about an agent's action.",
@@ -114,22 +125,43 @@ KINDS: Dict[str, Kind] = {
     "inventory": Kind(
         "One finding about what is installed on a machine; kinds and counts, never values.",
         ("item_kind", "item_name"),
-        ("item_version", "item_count", "platform"),
+        ("item_version", "item_count", "platform", "item_state", "age_days"),
     ),
     "heartbeat": Kind(
         "A sign of life of a collector, with its own counters.",
         ("collector_version",),
-        ("platform", "files_watched", "files_unreadable", "lines_skipped", "events_waiting"),
+        ("platform", "files_watched", "files_unreadable", "lines_skipped", "events_waiting", "agents", "spool_bytes"),
     ),
     "billing_line": Kind(
         "One line of a vendor's bill or cost report.",
         ("provider", "billing_period_start", "billing_period_end", "billed_cost_usd"),
-        ("billing_account", "charge_category", "service_name", "sku", "model", "quantity"),
+        ("billing_account", "charge_category", "service_name", "sku", "model", "quantity", *AMOUNTS, *REPORT),
     ),
     "seat": Kind(
         "One paid seat of one product at one moment.",
         ("agent", "seat_state"),
-        ("provider", "plan", "last_active_at", "billing_account"),
+        ("provider", "plan", "last_active_at", "billing_account", *REPORT),
+    ),
+    "vendor_usage": Kind(
+        "One row of a vendor's usage, cost or activity report: compared with requests, never added to them.",
+        REPORT,
+        (*DIMENSIONS, *TOKENS, "requests", "sessions", "prompts", "commits", "pull_requests", *LINES[:2],
+         "lines_suggested", "edits_accepted", "edits_rejected", "tool_name", *AMOUNTS),
+    ),
+    "vendor_window": Kind(
+        "One fetch of one window of a vendor's report; it replaces what earlier fetches of that window said.",
+        REPORT,
+        ("row_count", "data_complete_to", "billing_account"),
+    ),
+    "usage_delta": Kind(
+        "Growth of a running total that a harness keeps for a session, between two looks at it.",
+        ("agent", "session_id", "window_end"),
+        ("window_start", "provider", "model", *TOKENS, "reported_cost_usd", "reported_cost_basis", "external_session_id"),
+    ),
+    "launch": Kind(
+        "One start of an agent through the wrapper that an organisation gives its people.",
+        ("agent", "launch_id"),
+        ("exit_code", "duration_ms", "gateway", "platform"),
     ),
 }  # fmt: skip
 

@@ -9,10 +9,11 @@ import os
 import sqlite3
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
-from . import __version__
+from . import __version__, database
 from .agents import Source
 from .cursors import NEVER, Cursor, Seen
 from .errors import CollectorError, DamagedError, UnreadableError
@@ -93,6 +94,8 @@ class Reader:
                     self._read_archive(stream, source, cursor)
             elif path.endswith(".json"):
                 self._read_document(path, source, cursor)
+            elif path.endswith(database.SUFFIXES):
+                self._read_store(path, source, cursor)
             else:
                 with open(path, "rb", buffering=0) as file:
                     self._read_lines(file, source, cursor)
@@ -157,6 +160,20 @@ class Reader:
         document = self._parse(data, kinds=(dict, list))
         here = self._here(path)
         for here.offset, record in enumerate(self._records(source, document)):
+            for draft in self._drafts(source, record, cursor.state, here):
+                self._emit(draft, source, cursor, here.offset + 1)
+            if self.out.full:
+                self._pause(cursor)
+
+    def _read_store(self, path: str, source: Source, cursor: Cursor) -> None:
+        """An agent's database: the rows that its source finds new; where it stands is in the source's state."""
+        if cursor.version != __version__:
+            cursor.state = {}
+        cursor.offset = 0
+        here = self._here(path)
+        if source.select is None:
+            raise DamagedError(f"{source.name} reads no database")
+        for here.offset, record in enumerate(database.records(path, source.select, cursor.state)):
             for draft in self._drafts(source, record, cursor.state, here):
                 self._emit(draft, source, cursor, here.offset + 1)
             if self.out.full:
@@ -237,7 +254,12 @@ def look(path: str) -> Optional[Seen]:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Seen(f"{status.st_dev}:{status.st_ino}", status.st_size, status.st_mtime_ns)
+    size, changed = status.st_size, status.st_mtime_ns
+    if path.endswith(database.SUFFIXES):  # the latest rows of a store lie in the log beside it
+        with suppress(OSError):
+            log = os.stat(path + database.WAL)
+            size, changed = size + log.st_size, max(changed, log.st_mtime_ns)
+    return Seen(f"{status.st_dev}:{status.st_ino}", size, changed)
 
 
 def mark(file: BinaryIO, offset: int) -> str:

@@ -96,7 +96,7 @@ def test_a_field_of_one_name_means_the_same_in_every_kind():
 
 
 def test_what_points_at_a_person_is_marked_and_nothing_else():
-    assert {row.name for row in FIELDS.values() if row.is_personal} == {"person_key", "reviewer_key"}
+    assert {row.name for row in FIELDS.values() if row.is_personal} == {"person_key", "reviewer_key", "end_user_key"}
     assert [
         name
         for name, row in FIELDS.items()

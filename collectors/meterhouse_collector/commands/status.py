@@ -2,7 +2,7 @@
 
 import json
 import os
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Any, Dict, List
 
 from meterhouse_collector import __version__, segment
@@ -11,6 +11,11 @@ from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.spool import DATABASE, list_waiting, read_identity
 
 SHOWN = 10  # receipts in the table; --json has all of the 30 days
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What this command takes besides what all do."""
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
 
 
 def main(arguments: Namespace) -> int:

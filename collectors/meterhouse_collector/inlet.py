@@ -1,0 +1,54 @@
+"""Events that come without a session file: pushed over OTLP, imported or pulled. Nothing is acknowledged before `commit`.
+
+Each gets its id from what it says, so a sender that repeats itself, or a file imported twice, adds nothing.
+"""
+
+from .cursors import INLET, NEVER
+from .events import ContractError, Draft
+from .outbox import Outbox
+from .privacy import Publisher
+
+
+class Inlet:
+    """The way of one source's drafts into an outbox, as one kind of witness; `taken` counts the new ones."""
+
+    def __init__(self, out: Outbox, publisher: Publisher, source: str, channel: str) -> None:
+        self.taken = 0
+        self.refused = 0
+        self._out = out
+        self._publisher = publisher
+        self._source = source
+        self._channel = channel
+        self._cursor = out.cursors.load(INLET + source, source)
+        self._cursor.source = source
+
+    @property
+    def state(self) -> "dict[str, object]":
+        """What the source remembers between runs; saved by `commit`."""
+        return self._cursor.state
+
+    def take(self, draft: Draft) -> bool:
+        """Whether the draft was new. One that breaks the contract is dropped and counted, never half sent."""
+        try:
+            event_id, line = self._publisher.event(draft, self._source, self._channel)
+        except (ContractError, TypeError, AttributeError):
+            self._out.drop("contract")
+            self.refused += 1
+            return False
+        if not self._cursor.first(event_id):
+            return False
+        self._out.add(self._cursor.path, 1, line)
+        self.taken += 1
+        if self._out.full:
+            self.commit()
+        return True
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Something arrived and will not be sent; the next segment says so."""
+        self._out.drop(reason, count)
+
+    def commit(self) -> None:
+        """Make everything taken so far durable; after a crash the ids of what was durable are known."""
+        self._cursor.seen = NEVER
+        self._out.cursors.save(self._cursor)
+        self._out.commit()
