@@ -22,6 +22,8 @@ columns:
   branch: "Branch checked out."
   is_subagent: "Whether a sub-agent made the request."
   query_source: "main, subagent or auxiliary."
+  launch_id: "Start of the agent through the wrapper."
+  model_requested: "Model that the client asked for."
   status: {about: "ok, error, rate_limited, refused or cancelled.", tests: [not_null]}
   http_status: "HTTP status of the final answer."
   error_class: "Class of the failure."
@@ -43,10 +45,34 @@ columns:
   price_status: {about: "priced, or why there is no price.", tests: [not_null]}
   price_flags: "Assumptions behind the price, joined by commas."
   reported_cost_usd: {about: "Cost that a channel itself stated; never added to list cost.", unit: usd}
+  reported_cost_basis: "client_estimate, gateway_list or provider_invoiced."
+  amount_usd: {about: "What the vendor's report says it charges for this request.", unit: usd}
+  is_billable: "False when the vendor says that it charges nothing for it."
+  is_subscription: "Whether a subscription pays for it, so that no invoice names it."
+  gateway: "Gateway that carried it."
+  gateway_team: "Team as the gateway names it."
+  gateway_key: "Alias of the gateway key."
+  tags: "Tags given at the gateway, in alphabetical order, joined by commas."
+  end_user_key: "Pseudonym of the end user named at the gateway."
+  limited_by: "Who refused because of a limit: provider or gateway."
+  limit_dimension: "What was limited: requests, tokens, concurrent_requests, budget or max_iterations."
+  is_gateway_cache_hit: "Whether the gateway answered from its own cache."
   channels: {about: "Witnesses, in alphabetical order, joined by commas.", tests: [not_null]}
+  channel_count: {about: "Number of witnesses.", unit: channels, tests: [">= 1"]}
   observation_count: {about: "Observations that were resolved into it.", tests: [">= 1"]}
-  quality: {about: "Flags joined by commas: output_estimated, fallback_only, model_unknown, clock_suspect; empty when there is none.", tests: [not_null]}
+  quality:
+    about: >
+      Flags joined by commas: output_estimated, fallback_only, auxiliary_unseen (only session files saw this session's day, and this
+      agent writes some calls into none), model_unknown, clock_suspect; empty when there is none.
+    tests: [not_null]
 */
+WITH witnessed AS (
+  SELECT agent, session_id, day, bool_and(channels = 'transcript') AS is_transcript_only
+  FROM int_requests
+  WHERE day IN (SELECT day FROM run_days)
+  GROUP BY agent, session_id, day
+)
+
 SELECT
   requests.request_id,
   requests.day,
@@ -67,6 +93,8 @@ SELECT
   requests.branch,
   requests.is_subagent,
   requests.query_source,
+  requests.launch_id,
+  requests.model_requested,
   requests.status,
   requests.http_status,
   requests.error_class,
@@ -88,17 +116,34 @@ SELECT
   costs.price_status,
   costs.price_flags,
   requests.reported_cost_usd,
+  requests.reported_cost_basis,
+  requests.amount_usd,
+  requests.is_billable,
+  requests.is_subscription,
+  requests.gateway,
+  requests.gateway_team,
+  requests.gateway_key,
+  requests.tags,
+  requests.end_user_key,
+  requests.limited_by,
+  requests.limit_dimension,
+  requests.is_gateway_cache_hit,
   requests.channels,
+  requests.channel_count,
   requests.observation_count,
   concat_ws(
     ',',
     CASE WHEN requests.is_output_estimated THEN 'output_estimated' END,
     CASE WHEN requests.is_fallback_only THEN 'fallback_only' END,
+    CASE WHEN witnessed.is_transcript_only AND auxiliary.agent IS NOT NULL THEN 'auxiliary_unseen' END,
     CASE WHEN requests.model IS NULL OR costs.price_status = 'unknown_model' THEN 'model_unknown' END,
     CASE WHEN requests.is_clock_suspect THEN 'clock_suspect' END
   ) AS quality
 FROM int_requests AS requests
 INNER JOIN int_request_costs AS costs ON requests.request_id = costs.request_id AND requests.day = costs.day
+INNER JOIN witnessed
+  ON requests.agent = witnessed.agent AND requests.session_id = witnessed.session_id AND requests.day = witnessed.day
+LEFT JOIN (SELECT DISTINCT agent FROM seed_auxiliary_calls) AS auxiliary ON requests.agent = auxiliary.agent
 LEFT JOIN dim_people AS people
   ON requests.person_key = people.person_key AND requests.day >= people.valid_from AND requests.day < people.valid_to
 LEFT JOIN dim_teams AS teams

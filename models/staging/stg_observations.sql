@@ -1,5 +1,7 @@
 /*
-description: What each channel saw of each model request, typed, with the key by which copies of one request find each other.
+description: >
+  What each channel saw of each model request, typed. Observations that share a provider's id have one thing_id; the rest
+  carry what int_request_links compares: session, model, tokens and time.
 kind: view
 */
 WITH keyed AS (
@@ -10,27 +12,62 @@ WITH keyed AS (
     CASE
       WHEN response_id IS NOT NULL AND (provider_request_id IS NOT NULL OR length(response_id) >= 20) THEN response_id
       WHEN response_id IS NOT NULL THEN session_id || ':' || response_id
-      WHEN native_id IS NOT NULL THEN session_id || ':' || native_id
-      ELSE event_id
-    END AS identity
+    END AS response_key
   FROM lake_model_request
 ),
 
-ranged AS (
-  SELECT
-    *,
-    min(provider_request_id) OVER (PARTITION BY identity) AS first_request_id,
-    max(provider_request_id) OVER (PARTITION BY identity) AS last_request_id
+-- OTLP knows request ids and gateways response ids; a transcript that knows both ties them together
+told AS (
+  SELECT provider_request_id, min(response_key) AS response_key
   FROM keyed
+  WHERE provider_request_id IS NOT NULL AND response_key IS NOT NULL
+  GROUP BY provider_request_id
+),
+
+-- one response id under two request ids is two requests
+repeated AS (
+  SELECT response_key
+  FROM keyed
+  WHERE provider_request_id IS NOT NULL AND response_key IS NOT NULL
+  GROUP BY response_key
+  HAVING min(provider_request_id) <> max(provider_request_id)
+),
+
+identified AS (
+  SELECT
+    keyed.*,
+    coalesce(keyed.response_key, told.response_key) AS answer,
+    repeated.response_key IS NOT NULL AS is_repeated
+  FROM keyed
+  LEFT JOIN told ON keyed.provider_request_id = told.provider_request_id AND keyed.response_key IS NULL
+  LEFT JOIN repeated ON coalesce(keyed.response_key, told.response_key) = repeated.response_key
 )
 
 SELECT
   event_id,
-  -- one response id under two request ids is two requests
   CASE
-    WHEN first_request_id IS DISTINCT FROM last_request_id THEN identity || ':' || coalesce(provider_request_id, '')
-    ELSE identity
-  END AS request_id,
+    WHEN answer IS NOT NULL AND NOT is_repeated THEN answer
+    WHEN answer IS NOT NULL AND provider_request_id IS NOT NULL THEN answer || ':' || provider_request_id
+    WHEN provider_request_id IS NOT NULL THEN provider_request_id
+    WHEN gateway_call_id IS NOT NULL THEN coalesce(gateway, 'gateway') || ':' || gateway_call_id
+    WHEN native_id IS NOT NULL THEN session_id || ':' || native_id
+    ELSE event_id
+  END AS thing_id,
+  answer IS NOT NULL AND NOT is_repeated AS has_response_id,
+  provider_request_id IS NOT NULL AS has_request_id,
+  -- a sub-agent's file may have a session id of its own where other channels know the parent's
+  CASE WHEN is_subagent AND parent_session_id IS NOT NULL THEN parent_session_id ELSE session_id END AS match_session,
+  -- what two channels must agree on to have seen the same request; NULL matches nothing
+  CASE
+    WHEN status <> 'ok' THEN concat('failed:', coalesce(CAST(http_status AS VARCHAR), status))
+    WHEN input_tokens IS NOT NULL AND output_tokens IS NOT NULL THEN concat_ws(
+      ':', regexp_replace(regexp_replace(lower(coalesce(model, '')), '^.*/', ''), '([-@][0-9]{3,8}|-latest)$', ''),
+      input_tokens, coalesce(cache_read_tokens, 0), coalesce(cache_write_tokens, 0), output_tokens
+    )
+  END AS match_key,
+  -- gateways note the begin, agents the end
+  epoch_ms(occurred_at) + CASE WHEN channel = 'gateway' THEN coalesce(duration_ms, 0) ELSE 0 END AS matched_ms,
+  CASE WHEN person_key NOT LIKE 'device-%' THEN person_key END AS known_person_key,
   day,
   occurred_at,
   source,
@@ -47,8 +84,10 @@ SELECT
   branch,
   coalesce(is_subagent, false) AS is_subagent,
   prompt_id,
+  launch_id,
   provider,
   model,
+  model_requested,
   response_id,
   provider_request_id,
   status,
@@ -73,5 +112,17 @@ SELECT
   duration_ms,
   time_to_first_token_ms,
   reported_cost_usd,
+  reported_cost_basis,
+  gateway,
+  gateway_team,
+  gateway_key,
+  tags,
+  end_user_key,
+  limited_by,
+  limit_dimension,
+  is_gateway_cache_hit,
+  is_subscription,
+  is_billable,
+  amount_usd,
   is_clock_suspect
-FROM ranged
+FROM identified

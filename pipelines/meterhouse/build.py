@@ -172,13 +172,13 @@ class Builder:
         while True:
             self._provide(model, sorted({*days, *moved}))
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
-            further = [] if is_whole or "day" in model.grain else self._days_of_keys(model)
+            further = [] if is_whole or "day" in model.one_day else self._days_of_keys(model)
             if not further:
                 return moved
             moved += further
 
     def _days_of_keys(self, model: Model) -> list[date]:
-        keys = ", ".join(model.grain)
+        keys = ", ".join(model.one_day)
         rows = self.db.execute(
             f"SELECT DISTINCT day FROM {model.name} WHERE day NOT IN (SELECT day FROM run_days) "
             f"AND ({keys}) IN (SELECT ({keys}) FROM new_rows)"

@@ -23,7 +23,7 @@ from meterhouse.paths import models_dir
 LAYERS = ("staging", "intermediate", "marts")  # a layer reads itself and those before it
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "rpt_")}
 KINDS = ("view", "table", "daily")
-HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "owner")
+HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "owner", "public", "one_day")
 OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
 
@@ -50,6 +50,10 @@ class Model:
     kind: str
     columns: Mapping[str, Column]
     checks: Mapping[str, str]
+    one_day: tuple[str, ...]
+    """Key of a `daily` model whose rows all lie on one day; the grain, unless the header says otherwise."""
+    is_public: bool
+    """Whether readers of the snapshot get it: marts, and what explains them."""
     sql: str
 
     @functools.cached_property
@@ -63,11 +67,6 @@ class Model:
     def depends_on(self) -> frozenset[str]:
         """Names of the models it reads."""
         return frozenset(name for name in self.reads if not name.startswith(OUTSIDE))
-
-    @property
-    def is_public(self) -> bool:
-        """Whether readers of the snapshot get it."""
-        return self.layer == "marts"
 
     @property
     def fingerprint(self) -> str:
@@ -105,7 +104,8 @@ def read_model(path: Path) -> Model:
         name=path.stem, layer=layer, path=path, description=str(header.get("description", "")).strip(),
         grain=tuple(header.get("grain") or ()), kind=str(header.get("kind", "")), sql=sql,
         columns={name: _column(name, text) for name, text in (header.get("columns") or {}).items()},
-        checks=dict(header.get("checks") or {}),
+        checks=dict(header.get("checks") or {}), is_public=layer == "marts" or header.get("public") is True,
+        one_day=tuple(header.get("one_day") or header.get("grain") or ()),
     )  # fmt: skip
     if not model.name.startswith(PREFIXES[layer]):
         raise ModelError(f"{path}: a model in {layer}/ is named {' or '.join(PREFIXES[layer])}…; rename the file")

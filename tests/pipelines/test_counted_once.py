@@ -53,7 +53,9 @@ def test_an_event_sent_twice_by_a_clock_that_was_ahead_counts_once(tmp_path):
     data = raw.published(tmp_path / "bucket", tmp_path / "data")
     raw.segment(tmp_path / "bucket", [ahead], seq=2)
     raw.published(tmp_path / "bucket", tmp_path / "data")
-    assert raw.rows(data, "SELECT day, quality FROM fct_requests") == [(date(2026, 5, 28), "clock_suspect")]
+    assert raw.rows(data, "SELECT day, quality FROM fct_requests") == [
+        (date(2026, 5, 28), "auxiliary_unseen,clock_suspect")
+    ]
 
 
 def test_a_copy_in_a_fork_belongs_to_the_session_that_began_first(tmp_path):
