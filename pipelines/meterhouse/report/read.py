@@ -198,6 +198,7 @@ def _provenance(db: duckdb.DuckDBPyConnection, week: Week, reach: Reach) -> list
     lines = f"{wording.plural(quarantined, 'line')} could not be read and wait in quarantine." if quarantined else ""
     return [
         f"Complete days in UTC up to {wording.day(reach.last_day)} {reach.last_day.year}. {_coverage(db, week)}",
+        _witnesses(db, week),
         f"{priced} List price is not the bill. {lines}".strip(),
         f"Figures about people are shown for groups of {MIN_GROUP} or more. No evidence of an agent means unknown.",
     ]
@@ -212,6 +213,20 @@ def _coverage(db: duckdb.DuckDBPyConnection, week: Week) -> str:
         )
     seen = [f"{wording.name(agent, wording.UNKNOWN)} {wording.day(day)}" for agent, day in sorted(last.items())]
     return f"Last heard of {wording.listed(seen)}." if seen else "No agent was heard of."
+
+
+def _witnesses(db: duckdb.DuckDBPyConnection, week: Week) -> str:
+    """How far the figures rest on more than one witness, and who has fallen silent."""
+    unseen = [(total(db, f"{side}_unseen_share", week.start, week.end), side) for side in ("laptop", "gateway")]
+    missed = [f"{side}s alone {wording.share(share)}" for share, side in unseen if share is not None and share < 1]
+    twice = wording.share(total(db, "second_witness_share", week.start, week.end))
+    line = f"Coverage: {twice} of requests have a second witness."
+    if len(missed) > 1:
+        line += f" What one side would have missed: {wording.listed(missed)}."
+    silent = db.execute("SELECT witness, count(*) FROM rpt_silent_witnesses GROUP BY 1 ORDER BY 1").fetchall()
+    if silent:
+        line += f" Silent: {wording.listed([wording.plural(number, witness) for witness, number in silent])}."
+    return line
 
 
 def _definitions(tiles: Sequence[str]) -> list[Definition]:
