@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO ?= demo
 WEEK ?= 2026-W46
 
-.PHONY: help setup demo up test check format bench docs contract prices sample screenshots clean
+.PHONY: help setup demo up test check format conformance bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ check: setup  ## lint, format, types, import contracts
 
 format: setup  ## mend what the linter and formatter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+conformance: setup  ## what each set of witnesses knows of real runs, against what was billed; needs the fixtures beside this checkout
+	@cd tests && ../$(BIN)/python -m conformance.witnesses
 
 bench: setup  ## speed and memory, as ratios to a floor measured in the same run
 	@$(BIN)/python tests/bench/collector_bench.py

@@ -216,16 +216,13 @@ def _coverage(db: duckdb.DuckDBPyConnection, week: Week) -> str:
 
 
 def _witnesses(db: duckdb.DuckDBPyConnection, week: Week) -> str:
-    """How far the figures rest on more than one witness, and who has fallen silent."""
+    """How far the figures rest on more than one witness."""
     unseen = [(total(db, f"{side}_unseen_share", week.start, week.end), side) for side in ("laptop", "gateway")]
     missed = [f"{side}s alone {wording.share(share)}" for share, side in unseen if share is not None and share < 1]
     twice = wording.share(total(db, "second_witness_share", week.start, week.end))
     line = f"Coverage: {twice} of requests have a second witness."
     if len(missed) > 1:
         line += f" What one side would have missed: {wording.listed(missed)}."
-    silent = db.execute("SELECT witness, count(*) FROM rpt_silent_witnesses GROUP BY 1 ORDER BY 1").fetchall()
-    if silent:
-        line += f" Silent: {wording.listed([wording.plural(number, witness) for witness, number in silent])}."
     return line
 
 
