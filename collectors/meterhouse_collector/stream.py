@@ -1,8 +1,10 @@
 """Session files as lines: streamed with bounded memory, plain or zstd, with the byte offset of each.
 
-A last line without LF is left alone: its writer is not done. Offsets are those of the uncompressed text.
+A last line without LF is taken when it is a whole JSON object, which no beginning of one is; else its writer is not done.
+Offsets are those of the uncompressed text.
 """
 
+import json
 import sys
 from typing import BinaryIO, Iterator, List, Optional, Tuple
 
@@ -30,6 +32,7 @@ class Lines:
         while True:
             block = self._file.read(BLOCK)
             if not block:
+                yield from self._last(b"".join(pieces))
                 return
             cut = block.rfind(b"\n") + 1
             if not cut:
@@ -44,6 +47,17 @@ class Lines:
             else:
                 yield from self._whole(b"".join([*pieces, block[:cut]]))
             pieces, length = [block[cut:]], len(block) - cut
+
+    def _last(self, line: bytes) -> Iterator[Tuple[int, bytes]]:
+        """What stands after the last LF; some writers put the LF before the next line, and an archive has no next."""
+        if not line.rstrip().endswith(b"}") or (self._markers and not any(marker in line for marker in self._markers)):
+            return
+        try:
+            json.loads(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return
+        start, self.end = self.end, self.end + len(line)
+        yield start, line
 
     def _whole(self, text: bytes) -> Iterator[Tuple[int, bytes]]:
         """The lines of a text that ends with LF; those without any marker are passed over."""

@@ -39,16 +39,25 @@ def test_a_second_once_on_the_same_files_ships_nothing(laptop):
     assert len(laptop.segments()) == 1
 
 
-def test_a_torn_last_line_waits_for_its_end_at_every_byte(tmp_path):
-    whole, last = jsonl([turn(1)]), jsonl([turn(2)])
+def test_a_torn_last_line_waits_for_its_end_at_every_byte_until_nothing_but_its_lf_is_missing(tmp_path):
+    whole, last, following = jsonl([turn(1)]), jsonl([turn(2)]), jsonl([turn(3)])
     for cut in range(1, len(last)):
         laptop = Laptop(tmp_path / str(cut))
         laptop.append(whole + last[:cut])
         laptop.once()
-        assert numbers(laptop) == [1], f"cut at {cut}"
-        laptop.append(last[cut:])
+        assert numbers(laptop) == ([1] if cut < len(last) - 1 else [1, 2]), f"cut at {cut}"
+        laptop.append(last[cut:] + following)
         laptop.once()
-        assert numbers(laptop) == [1, 2], f"cut at {cut}"
+        assert numbers(laptop) == [1, 2, 3], f"cut at {cut}"
+        assert [event["attempt"] for event in laptop.events()] == [1, 2, 3], f"cut at {cut}"
+
+
+def test_a_last_line_without_lf_costs_nothing_when_it_is_no_object(laptop):
+    laptop.append(jsonl([turn(1)]) + "[" * 100_000 + '{"id"}')
+    laptop.once()
+    laptop.append("\n" + jsonl([turn(2)]))
+    laptop.once()
+    assert numbers(laptop) == [1, 2]
 
 
 def test_a_renamed_file_is_not_read_again(laptop):
