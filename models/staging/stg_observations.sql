@@ -50,6 +50,8 @@ SELECT
     WHEN answer IS NOT NULL AND provider_request_id IS NOT NULL THEN answer || ':' || provider_request_id
     WHEN provider_request_id IS NOT NULL THEN provider_request_id
     WHEN gateway_call_id IS NOT NULL THEN coalesce(gateway, 'gateway') || ':' || gateway_call_id
+    -- a failure has no response; a fork copies it under the id of its line
+    WHEN status <> 'ok' AND length(native_id) >= 20 THEN native_id
     WHEN native_id IS NOT NULL THEN session_id || ':' || native_id
     ELSE event_id
   END AS thing_id,
