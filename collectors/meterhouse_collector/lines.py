@@ -5,6 +5,7 @@ Text goes in; only numbers and words of closed lists come out. Every function ta
 
 import re
 from datetime import datetime, timedelta, timezone
+from itertools import dropwhile
 from typing import Any, List, Optional, Tuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -43,9 +44,14 @@ def count_unified_diff(text: Any) -> Tuple[int, int]:
     """(added, removed) of a unified diff.
 
     Only the numbers in a hunk's header say where it ends: a removed line `-- x` reads `--- x`, as a file header does.
+    Where hunks begin with `@@` and no numbers, all that follows the first counts, but for file headers.
     """
     added = removed = old_left = new_left = 0
-    for line in text.split("\n") if isinstance(text, str) else ():
+    lines = text.split("\n") if isinstance(text, str) else []
+    if not any(map(_HUNK.match, lines)):
+        hunks = dropwhile(lambda line: line[:2] != "@@", lines)
+        return count_diff([line for line in hunks if not line.startswith(("--- ", "+++ "))])
+    for line in lines:
         if old_left <= 0 and new_left <= 0:
             hunk = _HUNK.match(line)
             if hunk:

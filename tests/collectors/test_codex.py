@@ -94,6 +94,19 @@ def test_only_the_head_of_a_file_can_be_the_head_of_a_copy():
     assert after_a_turn(("session_meta", {"id": "another"}), count) == [10]
 
 
+def test_a_file_without_its_head_is_counted_under_the_thread_that_its_name_tells(tmp_path):
+    path = TRAPS / "repeats"
+    whole = next(iter(rollouts(path)))
+    head, *rest = whole.read_text().splitlines(keepends=True)
+    for lines in (rest, [head[:40] + "\n", *rest], [*rest, head]):
+        cut = tmp_path / whole.name
+        cut.write_text("".join(lines))
+        names = ("session_id", "native_id", "model", "input_tokens", "output_tokens")
+        assert pick(of_kind(events_of(cut), "model_request"), *names) == pick(
+            of_kind(events_of(whole), "model_request"), *names
+        )
+
+
 def test_a_response_without_an_id_is_named_by_thread_and_running_total():
     thread = "019cae00-0001-7000-8000-000000000001"
     requests = of_kind(events_under(TRAPS / "repeats"), "model_request")

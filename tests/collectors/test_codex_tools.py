@@ -8,6 +8,7 @@ import pytest
 from collectors.codex_files import TRAPS, events_under, outcomes_of, pick  # noqa: TID251 - the folder of these tests
 from collectors.conformance import of_kind  # noqa: TID251
 from meterhouse_collector.here import Here
+from meterhouse_collector.sources.codex.tools import tool_item
 
 OUTCOMES = {
     "c_ok": ("exec_command", True, 0, 1500, None),
@@ -75,3 +76,20 @@ def test_the_lines_of_a_patch_are_counted_once_per_file(trap):
     order = {call: (decision, sorted(lines, key=str)) for call, (decision, lines) in found.items()}
     assert order == {call: (decision, sorted(lines, key=str)) for call, (decision, lines) in CHANGES[trap].items()}
     assert len({event["native_id"] for event in changes}) == len(changes)
+
+
+def test_file_changes_in_the_form_of_early_versions_have_their_lines():
+    changes = {
+        "/w/a.py": {"add": {"content": "x\ny\n"}},
+        "/w/b.js": {"update": {"unified_diff": "@@ -1 +1,2 @@\n-a\n+b\n+c\n", "move_path": "/w/c.js"}},
+        "/w/d.go": {"delete": {"content": "1\n2\n3"}},
+        "/w/e": {"delete": {}},
+        "/w/f": {"chmod": 7},
+    }
+    state = {"session": {"session_id": "t"}}
+    payload = {"type": "patch_apply_end", "call_id": "c", "success": True, "changes": changes}
+    facts = list(tool_item(payload, state, Here(Path("rollout"), Path("/nowhere"))))
+    names = ("operation", "lines_added", "lines_removed")
+    assert [tuple(fact.values[name] for name in names) for fact in facts if fact.kind == "code_change"] == [
+        ("create", 2, 0), ("update", 2, 1), ("delete", 0, 3), ("delete", None, None), (None, None, None)
+    ]  # fmt: skip

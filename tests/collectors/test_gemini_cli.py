@@ -70,6 +70,27 @@ def test_lines_come_from_the_agents_counts_or_its_diff_or_the_proposal():
     ]  # fmt: skip
 
 
+def test_counts_of_early_versions_are_the_models_and_an_unknown_count_gives_way_to_the_diff():
+    diff = "--- a\n+++ a\n@@ -1 +1,2 @@\n-a\n+b\n+c\n"
+    early = {"ai_added_lines": 5, "ai_removed_lines": 2, "user_added_lines": 1, "user_removed_lines": 0}
+    calls = [
+        {
+            "id": f"c{number}",
+            "name": "replace",
+            "status": "success",
+            "resultDisplay": {"fileDiff": diff, "diffStat": stat},
+        }
+        for number, stat in enumerate((early, {"lines": 9}))
+    ]
+    head = {"sessionId": "s1"}
+    message = {"id": "m1", "type": "gemini", "timestamp": "2026-03-02T10:00:00Z", "toolCalls": calls}
+    state, here = {}, Here(Path("chats/session-1.jsonl"), Path("/nowhere"))
+    drafts = [draft for record in (head, message) for draft in gemini_cli.read(record, state, here)]
+    names = ("lines_added", "lines_removed", "agent_lines_added", "is_user_modified")
+    told = [tuple(draft.values[name] for name in names) for draft in drafts if draft.kind == "code_change"]
+    assert told == [(5, 2, 5, True), (2, 1, None, None)]
+
+
 def test_a_subagent_is_a_session_of_its_own_with_its_parent_from_the_folder():
     parent, sub = "aaaaaaaa-1000-4000-8000-000000000003", "sub-1"
     found = [

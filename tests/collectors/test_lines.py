@@ -40,6 +40,10 @@ def test_only_the_bodies_of_hunks_are_counted(diff, changed):
     assert count_unified_diff(diff) == changed
 
 
+def test_a_diff_whose_hunks_have_no_numbers_is_counted_by_its_signs():
+    assert count_unified_diff("--- a.sql\n+++ a.sql\n@@\n-a\n+b\n+c\n d\n") == (2, 1)
+
+
 def test_lines_of_a_patch_are_told_by_their_first_character_alone():
     assert count_diff([" a", "-b", "--- c", "+d", "+++ e", "\\ No newline at end of file", None, 7]) == (2, 2)
 

@@ -29,6 +29,8 @@ _SUFFIXES = (".jsonl", ".jsonl.zst")
 _AUXILIARY = ("compact", "memory_consolidation")
 _TURN_STARTS = ("turn_context", "task_started", "user_message")
 _UUID7 = re.compile(r"^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-")  # its first 48 bits are milliseconds since 1970
+_FILE = re.compile(r"rollout-[0-9T-]{19}-([0-9a-f-]{36})\.jsonl")
+_TELLING = ("turn_context", "token_usage_record", "token_count")  # of these a file without its head must lose none
 _BURST_MS = 1000  # a copy of history is written at once
 
 
@@ -42,10 +44,13 @@ def find(home: Path, env: Mapping[str, str]) -> Iterator[Path]:
 
 
 def read(record: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[Draft]:
-    """Drafts of one line. The first session_meta says whose file it is; before it nothing can be said."""
+    """Drafts of one line. The first session_meta says whose file it is; where it is damaged, the file's name does."""
     kind, payload, at = _line(record)
     if at is None:
         return
+    if "session" not in state and kind in _TELLING:
+        yield from _drafts(_session_meta({"id": _named_thread(here)}, at, state, here), at, state)
+        state["headless"] = True
     if kind == "session_meta":
         facts = _session_meta(payload, at, state, here)
     elif "session" not in state:
@@ -57,6 +62,11 @@ def read(record: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[
         facts = _turn_context(payload, at, state, here)
     else:
         facts = _facts(kind, payload, state, here)
+    yield from _drafts(facts, at, state)
+
+
+def _drafts(facts: Iterator[Fact], at: str, state: Dict[str, Any]) -> Iterator[Draft]:
+    """Facts with their session and time."""
     for fact in facts:
         session = {name: value for name, value in state["session"].items() if name in KINDS[fact.kind].fields}
         values = {**session, "prompt_id": state.get("turn"), **fact.values}
@@ -91,7 +101,8 @@ def _facts(kind: str, payload: Dict[str, Any], state: Dict[str, Any], here: Here
 def _session_meta(payload: Dict[str, Any], at: str, state: Dict[str, Any], here: Here) -> Iterator[Fact]:
     """The thread, from the first session_meta; a later one is a resume or the head of a copied history."""
     thread = ident(payload.get("id"))
-    if "session" in state:
+    headless = state.pop("headless", False)
+    if "session" in state and not (headless and thread == state["session"]["session_id"]):
         if thread != state["session"]["session_id"] and not {"turned", "own_from"} & state.keys():
             state["copying"] = True
         return
@@ -169,6 +180,11 @@ def _is_own_turn(payload: Dict[str, Any], at: str, state: Dict[str, Any]) -> boo
         return turn >= thread
     gap = millis_between(state["began"], at)
     return gap is not None and gap > _BURST_MS
+
+
+def _named_thread(here: Here) -> Optional[str]:
+    found = _FILE.match(here.path.name)
+    return found[1] if found else None
 
 
 def _born_ms(uuid: Any) -> Optional[int]:

@@ -93,8 +93,8 @@ def _change(call: Dict[str, Any], name: str, decision: str) -> Dict[str, Any]:
         "decision": decision,
         "lines_added": added,
         "lines_removed": removed,
-        "agent_lines_added": count(stat.get("model_added_lines")),
-        "agent_lines_removed": count(stat.get("model_removed_lines")),
+        "agent_lines_added": _by_model(stat, "added"),
+        "agent_lines_removed": _by_model(stat, "removed"),
         "operation": "create" if is_new is True else "update" if is_new is False or name == "replace" else None,
         "language": language_of(given.get("file_path") or display.get("filePath")),
         "files_changed": 1,
@@ -105,10 +105,16 @@ def _change(call: Dict[str, Any], name: str, decision: str) -> Dict[str, Any]:
 def _lines(display: Dict[str, Any], given: Dict[str, Any], name: str) -> Tuple[Optional[int], Optional[int]]:
     """From the agent's own counts, or else its diff, or else the arguments."""
     stat = part(display, "diffStat")
-    if stat:
-        return count(stat.get("model_added_lines")), count(stat.get("model_removed_lines"))
+    by_model = _by_model(stat, "added"), _by_model(stat, "removed")
+    if None not in by_model:
+        return by_model
     if isinstance(display.get("fileDiff"), str):
         return count_unified_diff(display["fileDiff"])
     if name == "replace":
         return changed_lines(given.get("old_string"), given.get("new_string"))
     return count_lines(given.get("content")), None
+
+
+def _by_model(stat: Dict[str, Any], side: str) -> Optional[int]:
+    """The agent's own count; early versions say `ai` for the model."""
+    return count(stat.get(f"model_{side}_lines", stat.get(f"ai_{side}_lines")))
