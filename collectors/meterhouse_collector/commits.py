@@ -23,6 +23,7 @@ SOURCE = "git"
 BEFORE = timedelta(hours=24)  # work that led to the first session may have been committed the day before
 HEADS_MAX = 500  # more would not fit a command line everywhere; what is walked again is known by its id
 FORMAT = "%H%x00%P%x00%ct%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00"
+_TABLES = os.path.join("reftable", "tables.list")
 _NUMBERS = re.compile(r"^\n?(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
 
 
@@ -44,6 +45,8 @@ class Commit(NamedTuple):
 def read_commits(out: Outbox, publisher: Publisher) -> None:
     """New commits of every remembered work tree whose branches moved since last time."""
     for tree, earliest in out.cursors.trees().values():
+        if not os.path.isdir(tree.path):  # an agent's own work tree is often removed; its repository stays
+            tree = tree._replace(path=tree.common)
         if not os.path.isdir(tree.path):
             continue
         cursor = out.cursors.load(tree.common, SOURCE)
@@ -65,7 +68,9 @@ def read_commits(out: Outbox, publisher: Publisher) -> None:
 
 def _read_tree(out: Outbox, publisher: Publisher, cursor: Cursor, tree: Tree, since: str) -> List[str]:
     """Hand out what is new; returns the heads that need not be walked again."""
-    heads = sorted(set(git.run(tree.path, "for-each-ref", "--format=%(objectname)", "refs/heads").split()))
+    branches = set(git.run(tree.path, "for-each-ref", "--format=%(objectname)", "refs/heads").split())
+    detached = sorted(_detached(tree) - branches)[:HEADS_MAX]
+    heads = sorted({*branches, *detached})
     known = cursor.state.get("heads", []) if cursor.state.get("since") == since else []
     without = ["--ignore-missing", "--not", *known[:HEADS_MAX]] if known else []
     branch = _branch(tree)
@@ -73,7 +78,9 @@ def _read_tree(out: Outbox, publisher: Publisher, cursor: Cursor, tree: Tree, si
     if branch and heads:
         reachable.update(git.run(tree.path, "rev-list", f"--since={since}", f"refs/heads/{branch}", *without).split())
     email = git.email(tree.path)
-    for commit in log(tree, [f"--since={since}", "--branches", *without]) if heads else ():
+    for commit in (
+        log(tree, ["--ignore-missing", f"--since={since}", "--branches", *detached, *without]) if heads else ()
+    ):
         values = _values(commit, tree, branch if commit.sha in reachable else None)
         if commit.author.address.strip().lower() != email:
             values["person_key"] = pseudonym(commit.author.address, publisher.key) if publisher.key else None
@@ -171,9 +178,10 @@ def _instant(seconds: str) -> str:
 
 def _signature(tree: Tree) -> str:
     """Changes when a branch moves or another is checked out, told from file times alone: no process for a quiet repository."""
-    looks: List[str] = []
-    for name in ("HEAD", "packed-refs", os.path.join("reftable", "tables.list"), "config"):
-        looks.append(_look(os.path.join(tree.common, name)))
+    looks = [_look(os.path.join(tree.common, name)) for name in ("HEAD", "packed-refs", _TABLES, "config")]
+    linked = os.path.join(tree.common, "worktrees")
+    for name in os.listdir(linked) if os.path.isdir(linked) else ():
+        looks.extend(_look(os.path.join(linked, name, file)) for file in ("HEAD", _TABLES))
     for folder, _, names in os.walk(os.path.join(tree.common, "refs", "heads")):
         looks.extend(_look(os.path.join(folder, name)) for name in sorted(names))
     return hashlib.sha256("\n".join(sorted(looks)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -187,11 +195,19 @@ def _look(path: str) -> str:
     return f"{path} {status.st_mtime_ns} {status.st_size} {status.st_ino}"
 
 
+def _detached(tree: Tree) -> Set[str]:
+    """Heads of all linked work trees: agents work on detached ones, whose commits no branch holds yet."""
+    told = git.run(tree.path, "worktree", "list", "--porcelain").splitlines()
+    heads = {line[len("HEAD ") :] for line in told if line.startswith("HEAD ")}
+    return {head for head in heads if head.strip("0")}  # all zeros: a branch without a commit
+
+
 def _branch(tree: Tree) -> Optional[str]:
     """The branch checked out, or None when the head is detached or the branch not born yet."""
     try:
-        branch = git.run(tree.path, "symbolic-ref", "--short", "HEAD").strip()
-        git.run(tree.path, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+        head = git.run(tree.path, "symbolic-ref", "HEAD").strip()  # in full: --short says heads/main beside a tag main
+        branch = head[len("refs/heads/") :]
+        git.run(tree.path, "rev-parse", "--verify", "--quiet", head)
     except UnreadableError:
         return None
     return branch

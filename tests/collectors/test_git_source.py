@@ -240,3 +240,41 @@ def test_an_empty_repository_and_a_detached_head_stop_nothing(laptop, repository
     repository.run("checkout", "-q", "--detach")
     laptop.once()
     assert "branch" not in commits(laptop)[sha]
+
+
+def test_commits_of_a_detached_work_tree_are_read_although_no_branch_holds_them(laptop, repository, tmp_path):
+    first = repository.commit("first")
+    repository.run("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    linked = Repository.__new__(Repository)
+    linked.path = tmp_path / "linked"
+    second = linked.commit("second\n\nCo-Authored-By: Claude <noreply@anthropic.com>")
+    laptop.once()
+    assert set(commits(laptop)) == {first, second}
+    third = linked.commit("third")
+    laptop.once()
+    assert set(commits(laptop)) == {first, second, third}
+    assert len(laptop.events()) == 4
+    repository.run("worktree", "remove", "--force", str(linked.path))
+    laptop.once()
+    assert len(laptop.events()) == 4
+
+
+def test_a_removed_work_tree_does_not_end_the_reading_of_its_repository(tmp_path, repository, monkeypatch):
+    monkeypatch.setenv("METERHOUSE_PERSON", "p-me")
+    made = Laptop(tmp_path / "laptop")
+    first = repository.commit("first")
+    repository.run("worktree", "add", "-q", "-b", "feature", str(tmp_path / "linked"))
+    made.append(jsonl([turn(1, cwd=str(tmp_path / "linked"))]))
+    made.once()
+    repository.run("worktree", "remove", "--force", str(tmp_path / "linked"))
+    second = repository.commit("second")
+    made.once()
+    assert set(commits(made)) == {first, second}
+    assert commits(made)[second]["branch"] == "main"
+
+
+def test_a_tag_that_is_named_like_the_branch_hides_it_not(laptop, repository):
+    sha = repository.commit("first")
+    repository.run("tag", "main")
+    laptop.once()
+    assert commits(laptop)[sha]["branch"] == "main"
