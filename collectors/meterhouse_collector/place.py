@@ -4,7 +4,7 @@ import os
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping
+from typing import Dict, Mapping
 
 from . import agents, settings
 from .errors import CollectorError
@@ -43,7 +43,7 @@ class Place:
 
 
 def resolve(arguments: Namespace) -> Place:
-    """The place that a command's arguments mean. Variables that move an agent's folder count for the user's own home only."""
+    """The place that a command's arguments mean. For another home than the user's own, only variables that lead below it count."""
     home = Path(arguments.home or Path.home()).absolute()
     if not home.is_dir():
         raise CollectorError(f"{home}: no such folder; pass --home with an existing one")
@@ -55,4 +55,14 @@ def resolve(arguments: Namespace) -> Place:
         variables[settings.VARIABLES["to"]] = arguments.to
     path = os.path.abspath(arguments.settings) if arguments.settings else settings.default_path(folder)
     loaded = settings.load(path, variables, required=bool(arguments.settings))
-    return Place(home, folder, {} if arguments.home else os.environ, loaded)
+    return Place(home, folder, _below(home) if arguments.home else os.environ, loaded)
+
+
+def _below(home: Path) -> Dict[str, str]:
+    """The variables that name nothing but folders below a home: others move the agents of whoever runs this."""
+    top, found = Path(os.path.normpath(home)), {}
+    for name, value in os.environ.items():
+        roots = [Path(os.path.normpath(root.strip())) for root in value.split(",") if root.strip()]
+        if roots and all(top == root or top in root.parents for root in roots):
+            found[name] = value
+    return found

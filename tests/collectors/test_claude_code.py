@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import conformance  # noqa: TID251 - the folder of these tests
+from meterhouse_collector.here import Here
 from meterhouse_collector.sources import claude_code
 
 CASES = conformance.FIXTURES / "claude_code"
@@ -275,3 +276,20 @@ def test_no_value_in_no_place_of_a_real_line_breaks_the_source(data):
         [*REAL[max(0, position - 2) : position], changed, *REAL[position + 1 : position + 3]],
         Path("x.jsonl"),
     )
+
+
+def test_an_edit_without_its_own_result_counts_as_proposed_but_not_from_a_progress_record():
+    call = {"type": "tool_use", "id": "toolu_1", "name": "Edit", "input": {"old_string": "a", "new_string": "b\nc"}}
+    ask = {"type": "assistant", "sessionId": "s1", "timestamp": "2026-03-02T10:00:00Z", "message": {"content": [call]}}
+    answer = {"type": "user", "sessionId": "s1", "timestamp": "2026-03-02T10:00:01Z",
+              "message": {"content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}]}}  # fmt: skip
+    embedded = [
+        {**line, "type": "progress", "data": {"type": "agent_progress", "message": {"type": line["type"], "message": line["message"]}}}
+        for line in (ask, answer)
+    ]  # fmt: skip
+    for lines, changed in (([ask, answer], [(2, 1)]), (embedded, [])):
+        state, here = {}, Here(Path("s1.jsonl"), Path("/nowhere"))
+        drafts = [draft for line in lines for draft in claude_code.read(line, state, here)]
+        found = [draft.values for draft in drafts if draft.kind == "code_change"]
+        assert [(values["lines_added"], values["lines_removed"]) for values in found] == changed
+        assert any(draft.kind == "tool_call" and draft.values.get("success") for draft in drafts)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from collectors.laptop import CANARY, LAUNCH, Laptop, jsonl, turn  # noqa: TID251 - tests/collectors
-from meterhouse_collector import __version__, settings, spool
+from meterhouse_collector import __version__, place, settings, spool
 from meterhouse_collector.__main__ import main
 from meterhouse_collector.errors import SettingsError
 
@@ -213,6 +213,15 @@ def test_variables_that_move_an_agents_folder_count_for_the_users_own_home_only(
     own = Laptop(laptop.root / "own")
     assert main(["once", "--spool", str(own.spool), "--to", str(own.to)]) == 0
     assert own.ids() == []
+
+
+def test_variables_that_lead_below_the_given_home_count_for_it(tmp_path, monkeypatch):
+    elsewhere, below = tmp_path / "else", tmp_path / "home" / "agents"
+    for name, value in (("A", below), ("B", f"{below}, {tmp_path / 'home'}"), ("C", f"{below},{elsewhere}"), ("D", elsewhere),
+                        ("E", f"{tmp_path / 'home'}/../else"), ("F", "home"), ("G", f"{tmp_path}/home2")):  # fmt: skip
+        monkeypatch.setenv(f"MH_{name}", str(value))
+    found = place._below(tmp_path / "home")
+    assert {name for name in found if name.startswith("MH_")} == {"MH_A", "MH_B"}
 
 
 def test_usage_errors_exit_with_2_and_a_missing_home_with_1(tmp_path, capsys):

@@ -144,7 +144,7 @@ def _code_change(line: Line, call: Dict[str, Any], outcome: Dict[str, Any]) -> I
     result = part(line.record, "toolUseResult")
     if outcome["decision"] == "reject":
         decision, lines = "reject", Changed(*call["proposed"])
-    elif outcome["success"] and result:
+    elif outcome["success"] and (result or not line.is_fallback):  # without a result, as proposed
         decision, lines = "accept", _applied(call, result)
     else:
         return
