@@ -9,6 +9,9 @@ from .here import digest
 
 # a local engine may call its model by its path, or by an address; @cf/… and …@20250514 are names of providers
 _PLACE = re.compile(r"^[/~]|^[A-Za-z]:[\\/]|\\|[^/@\s]@[^/@\s]+\.[A-Za-z]{2,}")
+_ADDRESS = re.compile(r"[^/@\s]+@[^/@\s]+\.[A-Za-z]{2,}")
+_LOCAL = re.compile(r"(?:^|\s)(?:[/~]|[A-Za-z]:[\\/])|\\")
+_OURS = ("model", "person_key", "repository")  # the first is treated apart, the others are made here and hold neither
 _TELLING = re.compile(r"__|[^A-Za-z0-9_-]")  # in the id of a call: it may be made of the tool's name
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 
@@ -39,6 +42,10 @@ class Publisher:
         for name in ("tool_call_id", "native_id") if values.get("tool_key") else ():
             if isinstance(values.get(name), str) and _TELLING.search(values[name]):
                 values[name] = "call-" + digest(values[name], self.key)[:24]
+        for name, value in values.items():  # no field is meant for them, but a file may hold them anywhere
+            if isinstance(value, str) and name not in _OURS and ("@" in value or _LOCAL.search(value)):
+                value = _ADDRESS.sub("hidden", value)  # never hashed: a dictionary would undo it
+                values[name] = "place-" + digest(value, self.key)[:24] if _LOCAL.search(value) else value
         return values
 
     def _counts(self, values: Dict[str, Any], key: Tuple[Any, ...]) -> Tuple[Dict[str, Any], Tuple[Any, ...]]:

@@ -33,6 +33,33 @@ def test_the_names_of_providers_stay(model):
     assert published("model_request", {"status": "ok", "model": model})[1]["model"] == model
 
 
+@pytest.mark.parametrize(
+    "name", ["branch", "agent_version", "surface", "prompt_id", "session_id", "effort", "response_id"]
+)
+def test_no_field_lets_an_address_or_a_local_path_out(name):
+    values = {"status": "ok", "branch": "main", "surface": "cli"}
+    for value in (
+        "fix/someone@corp.example.com-2",
+        "/home/dev/secret",
+        "C:\\Users\\dev",
+        "~/secret",
+        "see /home/dev",
+        "corp\\dev",
+    ):
+        _, event, line = published("model_request", {**values, name: value})
+        assert event[name]
+        assert not any(word in line for word in ("someone", "secret", "dev"))
+    for value in ("fix/2", "2.1.328", "Codex Desktop", "turn:1", "@scope/x"):
+        assert published("model_request", {**values, name: value})[1][name] == value
+
+
+def test_ids_that_hold_a_path_still_tell_one_thing_from_another():
+    one, other = (
+        published("prompt", {"native_id": name, "prompt_id": name})[1] for name in ("/home/dev/1", "/home/dev/2")
+    )
+    assert one["native_id"] == one["prompt_id"] != other["native_id"]
+
+
 def test_the_id_of_a_call_that_is_made_of_the_tools_name_leaves_as_a_digest():
     call = "functions.mcp__payroll__lookup:0"
     _, event, line = published(
