@@ -82,6 +82,16 @@ def test_totals_count_again_when_an_older_client_goes_on_with_the_file():
     assert after_a_turn(record, ("turn_context", {"turn_id": "a later turn"}), older) == [10, 20]
 
 
+@pytest.mark.parametrize("again", [10, 40])
+def test_a_counter_that_begins_again_in_a_resumed_thread_takes_nothing_from_its_first_response(again):
+    def count(total, last):
+        info = {"total_token_usage": {"input_tokens": total, "total_tokens": total},
+                "last_token_usage": {"input_tokens": last, "total_tokens": last}}  # fmt: skip
+        return ("event_msg", {"type": "token_count", "info": info})
+
+    assert after_a_turn(count(20, 20), count(20, 20), count(30, 10), count(again, again)) == [20, 10, again]
+
+
 def test_a_record_that_names_another_thread_is_a_copy():
     usage = {"response_id": "resp_a", "usage": {"input_tokens": 10}}
     assert after_a_turn(("token_usage_record", {**usage, "thread_id": "another"})) == []

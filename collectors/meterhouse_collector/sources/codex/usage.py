@@ -57,8 +57,8 @@ def follow_totals(payload: Dict[str, Any], state: Dict[str, Any]) -> Dict[str, i
     before, state["total"] = state.get("total"), total
     if before is None:
         return last if state.get("forked") else total  # a fork's first total includes its parent's
-    if total.get("total_tokens", 0) < before.get("total_tokens", 0):
-        return last or total  # the counter began again
+    if total.get("total_tokens", 0) < before.get("total_tokens", 0) or (last == total != before):
+        return last or total  # the counter began again; it may have passed its old end at once
     rise = {name: max(0, value - before.get(name, 0)) for name, value in total.items()}
     return rise if any(rise.values()) else {}
 
