@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
+        print("meterhouse: interrupted; what was done is kept, run again to go on", file=sys.stderr)
         return 130
 
 

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 from meterhouse import checks
 from meterhouse.definitions import defs
 from meterhouse.models import load_models
-from meterhouse.orchestration import once, triggers
+from meterhouse.orchestration import in_process, once, triggers
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.paths import DataDir
 from pipelines import raw  # noqa: TID251 - the folder of these tests
@@ -157,3 +160,47 @@ def test_the_sensor_asks_once_for_each_new_listing(house, monkeypatch):
     assert isinstance(first, dg.RunRequest)
     again = triggers.new_objects(dg.build_sensor_context(cursor=first.run_key))
     assert isinstance(again, dg.SkipReason)
+
+
+def signalled(bucket: Path, data: DataDir, number: int) -> subprocess.CompletedProcess[str]:
+    """`meterhouse run` that gets a signal in the middle of its load."""
+    code = (
+        f"import os, sys; from meterhouse import __main__, load; load.load = lambda *_: os.kill(os.getpid(), {number:d}); "
+        f"sys.exit(__main__.main(['run', '--raw', {str(bucket)!r}, '--data', {str(data.root)!r}]))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("ended_by", ["the next command", "the daemon's sensor"])
+def test_the_slot_of_a_killed_command_is_free_again(house, tmp_path, monkeypatch, ended_by):
+    root, _ = house
+    bucket, data = root / "bucket", DataDir(tmp_path / "data")
+    assert signalled(bucket, data, signal.SIGKILL).returncode == -signal.SIGKILL
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("METERHOUSE_STORAGE_RAW", str(bucket))
+    monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(data.root))
+    with dg.DagsterInstance.from_config(str(data.dagster_home)) as instance:
+        (killed,) = instance.get_runs()
+        with in_process.alive(instance):  # of a command that lives, nothing is ended
+            triggers.due_days(dg.build_sensor_context(instance=instance))
+        (run,) = instance.get_runs()
+        assert run.status == dg.DagsterRunStatus.STARTED
+        if ended_by == "the next command":
+            once.run(str(bucket), data)
+        else:
+            triggers.due_days(dg.build_sensor_context(instance=instance))
+        run = instance.get_run_by_id(killed.run_id)
+        assert run is not None
+        assert run.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_an_interrupted_command_says_so_in_one_line_and_its_run_has_failed(house, tmp_path):
+    root, _ = house
+    data = DataDir(tmp_path / "data")
+    done = signalled(root / "bucket", data, signal.SIGINT)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines()[-1] == "meterhouse: interrupted; what was done is kept, run again to go on"
+    assert "Traceback" not in done.stderr
+    with dg.DagsterInstance.from_config(str(data.dagster_home)) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]

@@ -11,7 +11,7 @@ import dagster as dg
 from meterhouse import load as loading
 from meterhouse.definitions import defs
 from meterhouse.errors import CheckError
-from meterhouse.orchestration import triggers
+from meterhouse.orchestration import in_process, triggers
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.paths import DataDir
 from meterhouse.run import Outcome
@@ -20,7 +20,7 @@ from meterhouse.storage import Storage
 
 def run(raw: str, data: DataDir) -> Outcome:
     """Materialise everything new once, in this process; the runs are kept in the data directory's Dagster home."""
-    with _instance(data) as instance:
+    with _instance(data) as instance, in_process.alive(instance):
         resources = {"workshop": Workshop(raw=raw, data=str(data.root))}
         first = _execute(triggers.load_job, instance, resources, {})
         loaded = _loaded(first)
@@ -39,6 +39,7 @@ def _instance(data: DataDir) -> Iterator[dg.DagsterInstance]:
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes((Path(__file__).parent / "dagster.yaml").read_bytes())
     with dg.DagsterInstance.from_config(str(home)) as instance:
+        in_process.fail_abandoned(instance)
         yield instance
 
 
@@ -48,7 +49,9 @@ def _execute(
     resolved = defs.resolve_job_def(job.name)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     try:
-        return resolved.execute_in_process(quiet, instance, tags=dict(tags), resources=dict(resources))
+        return resolved.execute_in_process(quiet, instance, tags={**tags, **in_process.TAGS}, resources=dict(resources))
+    except dg.DagsterExecutionInterruptedError:  # Dagster's word for Ctrl-C and SIGTERM; the run is recorded as failed
+        raise KeyboardInterrupt from None
     except dg.DagsterError as error:  # a broken promise stops the run with Dagster's own error: say it as the core does
         raise CheckError(
             f"{' '.join(str(error).split())}; nothing was published, see the run in Dagster's UI"

@@ -11,7 +11,7 @@ from meterhouse.build import Builder
 from meterhouse.catalog import Catalog
 from meterhouse.errors import LockedError
 from meterhouse.lock import run_lock
-from meterhouse.orchestration import assets
+from meterhouse.orchestration import assets, in_process
 from meterhouse.paths import DataDir
 from meterhouse.settings import read_settings
 from meterhouse.storage import Storage
@@ -53,8 +53,9 @@ def due_days(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReas
     """Ask for the days that models have not seen yet, once for each state of lake and models.
 
     It asks what is due instead of waiting for a load to succeed, so that a trigger missed while another run held the
-    lock is not lost.
+    lock is not lost. It also frees the slot of a killed `meterhouse run`, for which a queued run would wait for hours.
     """
+    in_process.fail_abandoned(context.instance)
     settings = read_settings()
     try:
         tags = due_range(DataDir(Path(settings.require("storage_data"))), Storage(settings.require("storage_raw")))
