@@ -18,6 +18,4 @@ def exact(value: Decimal | float | None, unit: str) -> str:
 
 def name(dimension: str, value: str | None) -> str:
     """A dimension's value, short and on one line; agents get their product's spelling."""
-    if dimension == "agent" and value:
-        value = " ".join("CLI" if word == "cli" else word.capitalize() for word in value.split("_"))
-    return wording.name(value, f"(no {dimension})")
+    return (wording.agent if dimension == "agent" else wording.name)(value, f"(no {dimension})")

@@ -24,6 +24,8 @@ def sql(data: DataDir, statement: str, form: str = "table", out: TextIO | None =
         raise MeterhouseError('sql: is empty; give one statement, such as "SHOW TABLES"')
     with reading(data) as db:
         try:
+            if (found := len(db.extract_statements(statement))) != 1:  # execute would answer the last one alone
+                raise MeterhouseError(f"sql: holds {found} statements; give one at a time")
             result = db.execute(statement)
             columns = _distinct([row[0] for row in result.description or []])
             rows = result.fetchall()

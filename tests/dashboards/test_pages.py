@@ -151,3 +151,13 @@ def test_a_view_that_does_not_say_what_it_is_is_named(source, tmp_path):
     (tmp_path / "half.py").write_text(source)
     with pytest.raises(ValueError, match=r"half\.py: a page needs a docstring"):
         navigation.views(tmp_path)
+
+
+def test_what_collectors_left_out_is_shown_with_its_reason(sample_data, tmp_path, monkeypatch):
+    left_out = "UPDATE load_ledger SET dropped = '{\"made_up_reason\": 7}' WHERE object_key IN (SELECT min(object_key) FROM load_ledger)"
+    data = pages.copy_snapshot(sample_data, tmp_path / "data", left_out)
+    monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(data.root))
+    app = pages.open_page("quality.py")
+    tables = [table.value.to_csv(index=False) for table in app.dataframe]
+    assert pages.problems(app) == []
+    assert any("made_up_reason,7,1" in table for table in tables), tables

@@ -104,7 +104,7 @@ def test_the_command_prints_data_on_stdout_alone(house):
     assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, [{"n": 3}], "")
 
 
-BAD_SQL = ["SELECT nothing FROM fct_requests", "SELEC 1", "DROP TABLE fct_requests", "SELECT * FROM read_csv('/etc/passwd')",
+BAD_SQL = ["SELECT 1; SELECT 2", "SELECT nothing FROM fct_requests", "SELEC 1", "DROP TABLE fct_requests", "SELECT * FROM read_csv('/etc/passwd')",
            "COPY fct_requests TO 'x.csv'", "SELECT error('boom')", "INSTALL httpfs", "SET lock_configuration = false"]  # fmt: skip
 
 
@@ -121,6 +121,10 @@ def assert_one_line(done, *parts: str) -> None:
     assert "Traceback" not in done.stderr
     for part in parts:
         assert part in done.stderr
+
+
+def test_a_data_directory_that_is_not_there_has_no_good_news(tmp_path):
+    assert_one_line(raw.command("alerts", "list", "--data", str(tmp_path / "tpyo")), "tpyo: no such data directory")
 
 
 def test_a_data_directory_without_snapshot_says_how_to_make_one(tmp_path):

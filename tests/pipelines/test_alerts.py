@@ -114,7 +114,7 @@ def test_the_data_decide_and_nothing_else(bucket, data, world):
 def test_without_governance_there_are_no_alerts(bucket, data):
     (bucket / "governance.yaml").unlink()
     publish(bucket, data, sessions(MARCH, 5000))
-    assert find_and_deliver(data, str(bucket), NOBODY) == ["nothing new"]
+    assert find_and_deliver(data, str(bucket), NOBODY) == ["no new alerts, none waiting to be sent"]
     assert keys(data) == []
 
 
@@ -127,7 +127,7 @@ def test_each_owner_gets_one_mail_with_size_cause_and_next_step_and_no_person(fr
     first = find_and_deliver(data, bucket, settings)
     second = find_and_deliver(data, bucket, settings)
     assert first[-2:] == [f"{key}: mail sent" for key in BOTH]
-    assert second == ["nothing new"]
+    assert second == ["no new alerts, none waiting to be sent"]
     assert box.recipients == ["payments-lead@example.com", "platform@example.com"]
     budget, runaway = (message.get_content() for _, message in box.received)
     for words in ("$1,200.00", "$1,000.00", "claude-opus-4-8 in github.com/example/payments: $1,200.00",
@@ -214,4 +214,4 @@ def test_the_samples_runaway_and_overspending_team_raise_one_alert_each(sample_d
     assert [alert.rule for alert, _ in history(data.outbox)] == ["budget_forecast", "budget_passed", "runaway_session"]
     assert sorted(box.recipients) == ["payments-lead@example.com", "platform@example.com", "search-lead@example.com"]
     assert len(first) == 6
-    assert second == ["nothing new"]
+    assert second == ["no new alerts, none waiting to be sent"]

@@ -69,7 +69,7 @@ def test_the_overspending_team_and_the_runaway_session_need_a_decision_with_owne
     over = found["Team payments is forecast to pass its November budget"]
     assert over.owner == "payments-lead"
     assert "over $1,900" in over.size
-    assert any(what.startswith("One claude_code session of team payments cost $") for what in found)
+    assert any(what.startswith("One Claude Code session of team payments cost $") for what in found)
     assert all(row.owner and row.next_step for row in report.decisions)
     assert [row.size_usd for row in report.decisions] == sorted(
         (row.size_usd for row in report.decisions), reverse=True

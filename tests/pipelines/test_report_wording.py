@@ -94,3 +94,18 @@ def test_cents_are_rounded_half_to_even_like_every_ledger():
     assert [wording.cents(Decimal(text)) for text in ("0.125", "0.135", "-1.005", "1234567890.12")] == [
         "$0.12", "$0.14", "−$1.00", "$1,234,567,890.12"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("claude_code", "Claude Code"),
+        ("gemini_cli", "Gemini CLI"),
+        ("codex", "Codex"),
+        (None, "–"),
+        ("", "–"),
+        ("a" * 40, "A" + "a" * 30 + "…"),
+    ],
+)
+def test_agents_have_their_products_spelling(given, text):
+    assert wording.agent(given, wording.UNKNOWN) == text

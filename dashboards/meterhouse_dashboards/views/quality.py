@@ -56,6 +56,15 @@ with right:
         ),
         "Nothing was loaded yet.",
     )
+    st.subheader("Left out on laptops")
+    ui.rows(
+        warehouse.rows(
+            "SELECT left_out.key AS reason, CAST(sum(left_out.value) AS BIGINT) AS times, count(DISTINCT sender) AS senders "
+            "FROM load_ledger CROSS JOIN unnest(map_entries(CAST(CAST(dropped AS JSON) AS MAP(VARCHAR, BIGINT)))) AS entry(left_out) "
+            "WHERE state = 'loaded' GROUP BY ALL ORDER BY times DESC, reason"
+        ),
+        "Collectors sent everything that they could read.",
+    )
 
 st.subheader("Accounting by sender and day")
 ui.rows(

@@ -29,7 +29,7 @@ def find_and_deliver(data: DataDir, raw: str, settings: Settings) -> list[str]:
     lines += [f"{row.dedup_key}: {row.channel} {_ending(row)}" for row in attempts]
     if waiting and not settings.mail_host:
         lines.append(f"{waiting} mails are due: no mail server is set; set METERHOUSE_MAIL_HOST and run again")
-    return lines or ["nothing new"]
+    return lines or ["no new alerts, none waiting to be sent"]
 
 
 def owner_of(found: Found, governance: Governance) -> str | None:

@@ -1,6 +1,7 @@
 """Prints all alerts that were ever decided and what became of each message; recipients are counted, never named."""
 
 from meterhouse.adhoc import print_rows
+from meterhouse.errors import MeterhouseError
 from meterhouse.outbox import STATES, Delivery, history
 from meterhouse.paths import DataDir
 
@@ -8,7 +9,11 @@ COLUMNS = ("decided_at", "as_of", "severity", "rule", "subject", "state", "deliv
 
 
 def print_alerts(data: DataDir, form: str = "table") -> None:
-    """Print as table, csv or json, oldest first."""
+    """Print as table, csv or json, oldest first; a mistyped directory is an error, because no alerts is good news."""
+    if not data.root.is_dir():
+        raise MeterhouseError(
+            f"{data.root}: no such data directory; run `meterhouse run --raw DEST --data {data.root}`"
+        )
     rows = [
         (alert.decided_at, alert.as_of, alert.severity, alert.rule, alert.subject, _state(deliveries),
          ", ".join(map(_told, deliveries)), alert.dedup_key)

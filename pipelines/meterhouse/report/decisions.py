@@ -122,7 +122,7 @@ def _cause(team: str, runaways: list[Runaway]) -> str:
 
 
 def _of_runaway(row: Runaway, owner: str) -> Decision:
-    who, agent, when = wording.name(row.team, NO_TEAM), wording.name(row.agent, ""), wording.day(row.day)
+    who, agent, when = wording.name(row.team, NO_TEAM), wording.agent(row.agent, "agent"), wording.day(row.day)
     cost, limit = wording.money(row.cost), wording.money(row.limit)
     return Decision(
         f"One {agent} session of team {who} cost {cost} on {when}",

@@ -154,14 +154,14 @@ def _agents(db: duckdb.DuckDBPyConnection, week: Week, reach: Reach) -> Table:
     ranked = _ranked(now, before)
     rows = [
         Row(
-            (wording.name(agent, wording.UNKNOWN), wording.cents(_value(now, agent)), _moved(now, before, agent),
+            (wording.agent(agent, wording.UNKNOWN), wording.cents(_value(now, agent)), _moved(now, before, agent),
              wording.share(failures[agent].value if agent in failures else None)),
             _part(now, agent),
         )
         for agent in ranked[:TOP_AGENTS]
     ]  # fmt: skip
     rows += _others(now, ranked[TOP_AGENTS:], lambda _: (wording.UNKNOWN, wording.UNKNOWN))
-    return Table("Spend by agent", ("Agent", "Spend", "vs last week", "Failed calls"), tuple(rows))
+    return Table("Spend by agent", ("Agent", "Spend", "vs last week", "Failed tool calls"), tuple(rows))
 
 
 def _models(db: duckdb.DuckDBPyConnection, week: Week) -> Table:
@@ -211,7 +211,7 @@ def _coverage(db: duckdb.DuckDBPyConnection, week: Week) -> str:
         last[row.dimensions["agent"]] = max(
             row.dimensions["day"], last.get(row.dimensions["agent"], week.before(4).start)
         )
-    seen = [f"{wording.name(agent, wording.UNKNOWN)} {wording.day(day)}" for agent, day in sorted(last.items())]
+    seen = [f"{wording.agent(agent, wording.UNKNOWN)} {wording.day(day)}" for agent, day in sorted(last.items())]
     return f"Last heard of {wording.listed(seen)}." if seen else "No agent was heard of."
 
 

@@ -78,6 +78,12 @@ def name(text: str | None, missing: str) -> str:
     return (plain if len(plain) <= NAME_LIMIT else plain[: NAME_LIMIT - 1] + "…") or missing
 
 
+def agent(text: str | None, missing: str) -> str:
+    """An agent's name in its product's spelling: Claude Code, Codex, Gemini CLI."""
+    words = (text or "").split("_")
+    return name(" ".join("CLI" if word == "cli" else word.capitalize() for word in words), missing)
+
+
 def day(value: date) -> str:
     """15 November."""
     return f"{value.day} {value:%B}"
