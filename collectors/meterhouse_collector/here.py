@@ -27,7 +27,12 @@ class Here:
 
     def tool_key(self, name: str) -> str:
         """Hash of a tool's name: keyed with the organisation's key when there is one, else a dictionary would undo it."""
-        return digest(name, self._key)[:16]
+        return tool_key(name, self._key)
+
+
+def tool_key(name: str, key: Optional[bytes]) -> str:
+    """Hash of a tool's name, the same from every witness."""
+    return digest(name, key)[:16]
 
 
 def digest(text: str, key: Optional[bytes]) -> str:

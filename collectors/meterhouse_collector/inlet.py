@@ -3,10 +3,14 @@
 Each gets its id from what it says, so a sender that repeats itself, or a file imported twice, adds nothing.
 """
 
+from typing import Dict, Optional
+
 from .cursors import INLET, NEVER
 from .events import ContractError, Draft
+from .here import tool_key
 from .outbox import Outbox
 from .privacy import Publisher
+from .settings import pseudonym
 
 
 class Inlet:
@@ -47,8 +51,44 @@ class Inlet:
         """Something arrived and will not be sent; the next segment says so."""
         self._out.drop(reason, count)
 
+    def note(self, name: str, count: int = 1) -> None:
+        """Something arrived that is not needed; `status` shows how often."""
+        self._out.note(name, count)
+
+    def tool_key(self, name: str) -> str:
+        """Hash of a tool's name, as of one that a session file names."""
+        return tool_key(name, self._publisher.key)
+
+    def pseudonym(self, name: Optional[str]) -> Optional[str]:
+        """Pseudonym of somebody whom the sender names; nobody without the organisation's key, which alone hides a name."""
+        return pseudonym(name, self._publisher.key) if name and self._publisher.key else None
+
     def commit(self) -> None:
         """Make everything taken so far durable; after a crash the ids of what was durable are known."""
         self._cursor.seen = NEVER
         self._out.cursors.save(self._cursor)
         self._out.commit()
+
+
+class Inlets:
+    """The inlets of one outbox by source, each made when it is first asked for."""
+
+    def __init__(self, out: Outbox, publisher: Publisher) -> None:
+        self._out = out
+        self._publisher = publisher
+        self._inlets: Dict[str, Inlet] = {}
+
+    def __call__(self, source: str, channel: str) -> Inlet:
+        if source not in self._inlets:
+            self._inlets[source] = Inlet(self._out, self._publisher, source, channel)
+        return self._inlets[source]
+
+    @property
+    def taken(self) -> int:
+        """New events so far."""
+        return sum(inlet.taken for inlet in self._inlets.values())
+
+    def commit(self) -> None:
+        """Make everything taken so far durable."""
+        for inlet in self._inlets.values():
+            inlet.commit()

@@ -32,9 +32,10 @@ class Outbox:
         if count:
             self._dropped[reason] = self._dropped.get(reason, 0) + count
 
-    def note(self, name: str) -> None:
+    def note(self, name: str, count: int = 1) -> None:
         """Something worth counting that cost nothing."""
-        self._noted[name] = self._noted.get(name, 0) + 1
+        if count:
+            self._noted[name] = self._noted.get(name, 0) + count
 
     def commit(self) -> None:
         """Events first, then the cursors that say they were read."""
