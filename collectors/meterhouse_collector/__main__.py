@@ -18,6 +18,7 @@ from . import __version__
 COMMANDS = {
     "once": "read what is new, ship it, end",
     "run": "follow session files and ship within seconds, until stopped",
+    "import": "read recorded OTLP and the like, ship what is new, end",
     "preview": "print exactly the event lines that would be sent next; sends nothing",
     "status": "what was sent, when and where, and what waits",
     "doctor": "what is found, what cannot be read and why, whether shipping works",

@@ -25,8 +25,11 @@ class Place:
 
     def reader(self, out: Outbox, sender: str) -> Reader:
         """A reader of every installed source for this home and person, into this outbox."""
-        publisher = Publisher(self.settings.person_key(sender), self.settings.privacy, self.settings.key)
-        return Reader(out, publisher, self.home, self.environment, agents.installed())
+        return Reader(out, self.publisher(sender), self.home, self.environment, agents.installed())
+
+    def publisher(self, sender: str) -> Publisher:
+        """What makes events of this person, at this level of privacy."""
+        return Publisher(self.settings.person_key(sender), self.settings.privacy, self.settings.key)
 
     def open_spool(self) -> Spool:
         """The spool, opened alone."""

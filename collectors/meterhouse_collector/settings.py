@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
@@ -21,9 +22,17 @@ KEYS = {
     "privacy": "names (repository and branch as they are) or counts (hashed, main or other)",
     "to": "where segments go: a folder, s3://, gs:// or az://",
     "spool_limit_mb": "size at which reading stops until segments are shipped",
+    "otlp_port": "port on 127.0.0.1 where run takes the agents' OTLP; 0 for none",
+    "otlp_token": "secret that senders of OTLP must show: 16 to 200 letters, digits, - and _",
 }
-VARIABLES = {"person": "METERHOUSE_PERSON", "pseudonym_key": "METERHOUSE_PSEUDONYM_KEY", "to": "METERHOUSE_TO"}
+VARIABLES = {
+    "person": "METERHOUSE_PERSON",
+    "pseudonym_key": "METERHOUSE_PSEUDONYM_KEY",
+    "to": "METERHOUSE_TO",
+    "otlp_token": "METERHOUSE_OTLP_TOKEN",
+}
 LEVELS = ("names", "counts")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")  # it stands in a URL
 KEY_LENGTH_MIN = 16  # a shorter key is found by trying
 
 
@@ -37,6 +46,8 @@ class Settings:
     privacy: str = "names"
     to: Optional[str] = None
     spool_limit_mb: int = 1024
+    otlp_port: int = 4318
+    otlp_token: Optional[str] = None
 
     @property
     def key(self) -> Optional[bytes]:
@@ -90,13 +101,14 @@ def _read(path: str, required: bool) -> Dict[str, Any]:
 
 def _check(settings: Settings) -> None:
     """Types and the rules between keys; no value is repeated in an error."""
-    for key in ("person", "pseudonym_key", "to"):
+    for key in ("person", "pseudonym_key", "to", "otlp_token"):
         value = getattr(settings, key)
         if value is not None and not (isinstance(value, str) and value.strip()):
             raise SettingsError(f"{settings.path}: {key} must be text; {KEYS[key]}")
     limit = settings.spool_limit_mb
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise SettingsError(f"{settings.path}: spool_limit_mb must be a whole number from 1; {KEYS['spool_limit_mb']}")
+    _check_otlp(settings)
     if settings.privacy == "counts" and not settings.pseudonym_key:
         raise SettingsError(
             f"{settings.path}: privacy counts needs pseudonym_key, or a dictionary undoes the hashes; "
@@ -112,6 +124,14 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"{settings.path}: person is an e-mail but pseudonym_key is missing; set it (or {VARIABLES['pseudonym_key']})"
         )
+
+
+def _check_otlp(settings: Settings) -> None:
+    port, token = settings.otlp_port, settings.otlp_token
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 1 << 16:
+        raise SettingsError(f"{settings.path}: otlp_port must be a whole number from 0 to 65535; {KEYS['otlp_port']}")
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise SettingsError(f"{settings.path}: otlp_token is too short or has other characters; {KEYS['otlp_token']}")
 
 
 def default_path(spool: str) -> str:

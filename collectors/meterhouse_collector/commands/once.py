@@ -6,10 +6,11 @@ from argparse import Namespace
 from meterhouse_collector.collect import collect
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import ShipError, SpoolFullError
+from meterhouse_collector.otlp import journal
 from meterhouse_collector.place import resolve
 from meterhouse_collector.reader import Reader
 from meterhouse_collector.ship import ship_all
-from meterhouse_collector.spool import list_waiting
+from meterhouse_collector.spool import Spool, list_waiting
 
 
 def main(arguments: Namespace) -> int:
@@ -21,7 +22,7 @@ def main(arguments: Namespace) -> int:
         reader = place.reader(spool, spool.sender)
         count, left = 0, True
         while left:
-            left = _read(reader)
+            left = _read(spool, reader)
             spool.seal()
             shipped = ship_all(spool, destination)
             count += shipped
@@ -40,9 +41,11 @@ def main(arguments: Namespace) -> int:
     return 0
 
 
-def _read(reader: Reader) -> bool:
-    """Whether the spool became full before everything was read."""
+def _read(spool: Spool, reader: Reader) -> bool:
+    """Whether the spool became full before everything was read; what a killed `run` left comes first."""
     try:
+        for path in journal.files(spool.folder):
+            journal.move_file(spool, path)
         collect(reader)
     except SpoolFullError:
         return True

@@ -8,6 +8,7 @@ from typing import List
 from meterhouse_collector import segment
 from meterhouse_collector.collect import collect
 from meterhouse_collector.cursors import copy_cursors
+from meterhouse_collector.otlp import journal
 from meterhouse_collector.outbox import Preview
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.spool import DATABASE, list_waiting, make_identity
@@ -25,6 +26,8 @@ def main(arguments: Namespace) -> int:
             entries, _ = segment.decode(file.read())
         _print([entry.line for entry in entries])
         out.remember(entries)
+    for path in journal.files(place.spool):
+        journal.take_file(out, path)
     # without a person the device stands for it, so its id must be made now: a passing one would preview other bytes
     collect(place.reader(out, make_identity(place.spool) if place.settings.person is None else ""))
     sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""`run`: follow the session files and ship within seconds, until told to stop. Idle, it costs a few file looks a second.
+"""`run`: follow the session files, take the agents' OTLP, ship within seconds, until told to stop. Idle, it costs a few looks a second.
 
 Whatever fails is tried again and told once; the agents never notice us, and what is not read yet stays in their files.
 """
@@ -8,13 +8,15 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from typing import Any
+from contextlib import suppress
+from typing import Any, Optional
 
 from meterhouse_collector import __version__
 from meterhouse_collector.collect import collect
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import ShipError, SpoolError, SpoolFullError
 from meterhouse_collector.events import Draft
+from meterhouse_collector.otlp.receiver import HOST, Receiver
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.ship import Backoff, ship_one
 from meterhouse_collector.spool import Spool, list_waiting
@@ -60,15 +62,16 @@ def main(arguments: Namespace) -> int:
 
 def follow(place: Place, destination: Any, stop: Stop) -> None:
     """Keep a spool open; a disk that failed is tried again, and recovery tells what it really holds."""
-    backoff, first = Backoff(), True
+    backoff, receiver, first = Backoff(), None, True
     while not stop.is_set():
         try:
             spool = place.open_spool()
             try:
                 if first:
                     print(f"following {place.home}, shipping to {destination.url}", file=sys.stderr)
+                    receiver = listen(place, spool.sender)
                 first = False
-                _Follower(place, spool, destination, backoff).run(stop)
+                _Follower(place, spool, destination, backoff, receiver).run(stop)
             finally:
                 spool.close()
         except SpoolError as error:
@@ -78,13 +81,33 @@ def follow(place: Place, destination: Any, stop: Stop) -> None:
             stop.wait(REOPEN)
 
 
+def listen(place: Place, sender: str) -> Optional[Receiver]:
+    """The agents' OTLP receiver; without its port, session files are still followed."""
+    settings = place.settings
+    if not settings.otlp_port:
+        return None
+    limit = settings.spool_limit_mb << 20
+    try:
+        return Receiver(place.spool, limit, place.publisher(sender), settings.otlp_port, settings.otlp_token)
+    except OSError as error:
+        print(
+            f"otlp_port: {HOST}:{settings.otlp_port} cannot be opened ({error.strerror}); "
+            "stop the other program or set another port, 0 for none",
+            file=sys.stderr,
+        )
+        return None
+
+
 class _Follower:
     """One open spool and the times at which something is due."""
 
-    def __init__(self, place: Place, spool: Spool, destination: Any, backoff: Backoff) -> None:
+    def __init__(
+        self, place: Place, spool: Spool, destination: Any, backoff: Backoff, receiver: Optional[Receiver]
+    ) -> None:
         self.spool = spool
         self.destination = destination
         self.backoff = backoff
+        self.receiver = receiver
         self.reader = place.reader(spool, spool.sender)
         self.watch = Watch()
         self.told_full = False
@@ -102,11 +125,17 @@ class _Follower:
                 self.backoff.woke_up()
             self._ship()
             stop.wait(POLL)
+        if self.receiver:
+            self.receiver.close()
+            with suppress(SpoolFullError):  # what stays in the journal is moved at the next start
+                self.receiver.journal.move(self.spool)
         self.spool.seal()
 
     def _read(self) -> None:
         begin = time.monotonic()
         try:
+            if self.receiver:
+                self.receiver.journal.move(self.spool)
             self.spool.check_room()  # a full spool costs this look, not a search of all folders
             if self.watch.search_due(begin):
                 files = collect(self.reader)

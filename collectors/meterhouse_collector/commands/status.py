@@ -7,6 +7,7 @@ from typing import Any, Dict, List
 
 from meterhouse_collector import __version__, segment
 from meterhouse_collector.cursors import copy_cursors
+from meterhouse_collector.otlp.journal import PREFIX
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.spool import DATABASE, list_waiting, read_identity
 
@@ -86,7 +87,7 @@ def _count(path: str) -> int:
 def _unsealed(folder: str) -> int:
     count = 0
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        if name.startswith("active-"):
+        if name.startswith(("active-", PREFIX)):
             with open(os.path.join(folder, name), "rb") as file:
                 count += len(segment.decode(file.read())[0])
     return count

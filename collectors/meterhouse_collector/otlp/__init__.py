@@ -7,7 +7,8 @@ ends in exactly one count: accepted, ignored (its dialect knows it and needs it 
 from collections import Counter
 from typing import Any, Callable, Dict, NamedTuple
 
-from ..inlet import Inlet
+from meterhouse_collector.inlet import Inlet
+
 from .dialects import Dialect, installed
 from .records import SIGNALS, Record, count_points, records
 

@@ -7,10 +7,10 @@ import re
 from decimal import Decimal
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
-from ..events import fits, money
-from ..fields import COUNT_MAX, FIELDS
-from ..json_values import ident, parts
-from ..lines import instant
+from meterhouse_collector.events import fits, money
+from meterhouse_collector.fields import COUNT_MAX, FIELDS
+from meterhouse_collector.json_values import ident, parts
+from meterhouse_collector.lines import instant
 
 _LAYERS = {
     "logs": ("resourceLogs", "scopeLogs", "logRecords"),
@@ -45,6 +45,16 @@ class Attributes:
             if isinstance(value, str) and 0 < len(value) <= 200:
                 return value
         return None
+
+    def long_text(self, name: str) -> str:
+        """A text of any length, to be searched for numbers and then forgotten; "" when there is none."""
+        value = self._value(name, "stringValue")
+        return value if isinstance(value, str) else ""
+
+    def inner(self, name: str) -> "Attributes":
+        """The attributes inside an object; none when it is no object."""
+        value = self._value(name, "kvlistValue")
+        return Attributes(value.get("values") if isinstance(value, dict) else None)
 
     def ident(self, *names: str) -> Optional[str]:
         """The first of the names that has an id as the contract takes it."""
@@ -84,7 +94,7 @@ class Attributes:
             values = self._value(name, "arrayValue")
             if isinstance(values, dict):
                 found = [item.get("stringValue") for item in parts(values.get("values"))]
-                return [text for text in found if fits(FIELDS["branch"], text)][:32]
+                return [text for text in found if isinstance(text, str) and fits(FIELDS["branch"], text)][:32]
         return []
 
     def _value(self, name: str, kind: str) -> Any:
@@ -126,6 +136,11 @@ def records(signal: str, body: Any) -> Iterator[Record]:
         return
     for resource, scope, item in _items(signal, body):
         yield _record(signal, resource, scope, item)
+
+
+def signal_of(body: Any) -> Optional[str]:
+    """Which signal a recorded body holds; nothing else says so."""
+    return next((name for name in SIGNALS if isinstance(body, dict) and _LAYERS[name][0] in body), None)
 
 
 def count_points(body: Any) -> int:

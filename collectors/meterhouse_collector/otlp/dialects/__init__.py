@@ -10,8 +10,8 @@ import pkgutil
 from functools import lru_cache
 from typing import Any, Callable, Iterator, List, NamedTuple
 
-from ...events import Draft
-from ..records import Record
+from meterhouse_collector.events import Draft
+from meterhouse_collector.otlp.records import Record
 
 
 class Dialect(NamedTuple):

@@ -14,7 +14,7 @@ from meterhouse_collector.lines import count_diff, count_lines, count_unified_di
 
 from .record import Fact, integer, milliseconds
 
-_BUILT_IN = frozenset({
+BUILT_IN = frozenset({
     "apply_patch", "assign_task", "close_agent", "container.exec", "create_goal", "exec", "exec_command", "followup_task",
     "get_goal", "grep_files", "image_generation", "interrupt_agent", "js_repl", "list_agents", "list_dir",
     "list_mcp_resource_templates", "list_mcp_resources", "local_shell", "read_file", "read_mcp_resource",
@@ -124,7 +124,7 @@ def _tool(name: str, namespace: Any, here: Here) -> List[Optional[str]]:
     if full.startswith("mcp__"):
         server, _, tool = full[len("mcp__") :].partition("__")
         return ["mcp_tool", here.tool_key(f"{server}/{tool}")]
-    return [name, None] if name in _BUILT_IN else ["custom_tool", here.tool_key(name)]
+    return [name, None] if name in BUILT_IN else ["custom_tool", here.tool_key(name)]
 
 
 def _item_tool(payload: Dict[str, Any], here: Here) -> Optional[List[Optional[str]]]:
