@@ -176,13 +176,13 @@ def open_spool(folder: str, limit: int) -> Spool:
     """Open or create the spool, alone, and bring order into what a crash left."""
     try:
         claim(folder)
-        durable.make_private(segments(folder))
-        lock = durable.lock(os.path.join(folder, "lock"))
+        lock = durable.lock(os.path.join(folder, "lock"))  # first: whoever finds it knows that this is a spool
     except OSError as error:
         raise SpoolError(
             f"{folder}: cannot be made or written ({error.strerror}); pass --spool with a folder of yours"
         ) from error
     try:
+        durable.make_private(segments(folder))
         spool = Spool(folder, limit, lock, open_cursors(os.path.join(folder, DATABASE)))
         spool.recover()
     except BaseException:

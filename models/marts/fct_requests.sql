@@ -40,7 +40,7 @@ columns:
   processing: "realtime or batch."
   effort: "Reasoning effort."
   duration_ms: {about: "Duration.", unit: ms}
-  list_cost_pico: {about: "Tokens at list price; NULL when model, meter or tokens are unknown.", unit: "1e-12 usd", tests: [">= 0"]}
+  list_cost_pico: {about: "Tokens at list price; NULL when model, meter or tokens are unknown, 0 for an answer from a gateway's own cache.", unit: "1e-12 usd", tests: [">= 0"]}
   list_cost_usd: {about: "The same in dollars, exact.", unit: usd, tests: [">= 0"]}
   price_status: {about: "priced, or why there is no price.", tests: [not_null]}
   price_flags: "Assumptions behind the price, joined by commas."
@@ -111,8 +111,9 @@ SELECT
   requests.processing,
   requests.effort,
   requests.duration_ms,
-  costs.list_cost_pico,
-  CAST(CAST(costs.list_cost_pico AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(13, 12)) AS DECIMAL(38, 12)) AS list_cost_usd,
+  -- the gateway answered from its own cache: no provider was asked, so nothing is due
+  CASE WHEN requests.is_gateway_cache_hit THEN 0 ELSE costs.list_cost_pico END AS list_cost_pico,
+  CAST(CAST(CASE WHEN requests.is_gateway_cache_hit THEN 0 ELSE costs.list_cost_pico END AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(13, 12)) AS DECIMAL(38, 12)) AS list_cost_usd,
   costs.price_status,
   costs.price_flags,
   requests.reported_cost_usd,
