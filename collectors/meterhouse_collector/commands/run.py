@@ -88,7 +88,7 @@ def listen(place: Place, sender: str) -> Optional[Receiver]:
         return None
     limit = settings.spool_limit_mb << 20
     try:
-        return Receiver(place.spool, limit, place.publisher(sender), settings.otlp_port, settings.otlp_token)
+        receiver = Receiver(place.spool, limit, place.publisher(sender), settings.otlp_port, settings.otlp_token)
     except OSError as error:
         print(
             f"otlp_port: {HOST}:{settings.otlp_port} cannot be opened ({error.strerror}); "
@@ -96,6 +96,8 @@ def listen(place: Place, sender: str) -> Optional[Receiver]:
             file=sys.stderr,
         )
         return None
+    print(f"listening for OTLP on http://{HOST}:{receiver.port}", file=sys.stderr)
+    return receiver
 
 
 class _Follower:

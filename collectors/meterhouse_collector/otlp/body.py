@@ -1,6 +1,8 @@
 """One HTTP body within bounds: bytes, time, unpacked size, depth and digits; what breaks one is a status that is not retried."""
 
+import io
 import json
+import socket
 import time
 import zlib
 from decimal import Decimal
@@ -23,9 +25,27 @@ class BodyError(Exception):
         self.reason = reason
 
 
-def read_body(headers: Message, file: Any, connection: Any, seconds: float) -> bytes:
-    """The bytes of a request, by length or in chunks."""
-    stream = _Stream(file, connection, time.monotonic() + seconds)
+class Timed(io.RawIOBase):
+    """What a connection sends, until a moment that no dripping sender can put off."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._end = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise socket.timeout
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
+def read_body(headers: Message, file: Any) -> bytes:
+    """The bytes of a request, by length or in chunks, out of a `Timed` stream."""
+    stream = _Stream(file)
     try:
         if "chunked" in (headers.get("Transfer-Encoding") or "").lower():
             return _chunks(stream)
@@ -84,12 +104,10 @@ def _whole(text: str) -> Any:
 
 
 class _Stream:
-    """Reads no longer than until its end in time, however slowly the bytes drip."""
+    """Whole pieces of a body; one that ends too soon is cut."""
 
-    def __init__(self, file: Any, connection: Any, end: float) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
-        self._connection = connection
-        self._end = end
 
     def read(self, length: int) -> bytes:
         """Exactly so many bytes."""
@@ -105,24 +123,16 @@ class _Stream:
 
     def line(self) -> bytes:
         """Up to a line feed; a chunk's size or a trailer."""
-        self._wait()
         text = self._file.readline(1000)
         if not text.endswith(b"\n"):
             raise BodyError(400, "otlp_broken", "the body is cut")
         return text.strip()
 
     def _some(self, length: int) -> bytes:
-        self._wait()
-        data = self._file.read1(min(length, _BLOCK))  # type: ignore[attr-defined]
+        data = self._file.read1(min(length, _BLOCK))
         if not data:
             raise BodyError(400, "otlp_broken", "the body is cut")
         return data
-
-    def _wait(self) -> None:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
 
 
 def _chunks(stream: _Stream) -> bytes:

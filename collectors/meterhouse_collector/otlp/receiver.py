@@ -5,6 +5,7 @@ client may not retry (a 429 or 503 makes agents hang at exit). Bodies are bounde
 """
 
 import hmac
+import io
 import json
 import socket
 import sys
@@ -16,7 +17,7 @@ from typing import Any, Dict, Optional, Tuple
 from meterhouse_collector import durable
 from meterhouse_collector.inlet import Inlets
 from meterhouse_collector.otlp import SIGNALS, receive
-from meterhouse_collector.otlp.body import BodyError, decoded, read_body
+from meterhouse_collector.otlp.body import BodyError, Timed, decoded, read_body
 from meterhouse_collector.otlp.journal import Arrival, Journal
 from meterhouse_collector.privacy import Publisher
 from meterhouse_collector.spool import KEEP_FREE, list_waiting
@@ -144,7 +145,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: _Server
-    timeout = SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(Timed(self.connection, SECONDS))
 
     def do_POST(self) -> None:
         """The only method; a browser's preflight gets a 501 and so sends nothing."""
@@ -161,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self) -> Tuple[int, Dict[str, Any]]:
         receiver, signal = self.server.receiver, self._signal()
-        data = read_body(self.headers, self.rfile, self.connection, SECONDS)
+        data = read_body(self.headers, self.rfile)
         if self._forbidden():
             raise BodyError(403, "otlp_forbidden", "use 127.0.0.1 and the token of the collector's settings")
         if signal is None or signal not in SIGNALS:

@@ -5,7 +5,7 @@ events repeat every response and are left to nobody: the dialect claims them and
 """
 
 import re
-from typing import Any, Callable, Dict, FrozenSet, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Dict, FrozenSet, Iterator, NamedTuple, Optional, Tuple
 
 from meterhouse_collector.events import Draft
 from meterhouse_collector.json_values import ident
@@ -27,6 +27,7 @@ class Family(NamedTuple):
     prefix: str
     provider: Optional[str]
     built_in: FrozenSet[str]
+    hides_exit_code: Tuple[str, ...]  # tools that succeed although their command failed
     tokens: Callable[[Record], Dict[str, Optional[int]]]
 
 
@@ -96,6 +97,8 @@ def _tool_call(family: Family, record: Record, here: Any) -> Iterator[Draft]:
     call_id = here.tool_key(call_id) if call_id and tool["tool_key"] else call_id
     ids = {**_session(family, record), **tool, "native_id": call_id, "tool_call_id": call_id}
     decision, success = _DECISIONS.get(decided), given.flag("success")
+    if success and name in family.hides_exit_code:
+        success = None
     values = {
         **ids, "success": False if decision == "reject" else success, "decision": decision,
         "decision_source": _SOURCES.get(decided) if decision else None, "duration_ms": given.millis("duration_ms"),

@@ -14,6 +14,7 @@ from ._shared import status_of, tool_of
 
 NAME = "codex"
 _DECISIONS = {"approved": "accept", "approved_for_session": "accept", "denied": "reject", "abort": "reject"}
+_RUNS_COMMANDS = ("container.exec", "exec", "exec_command", "local_shell", "shell", "shell_command", "write_stdin")
 _SOURCES = {"Config": "config", "User": "user"}
 
 
@@ -110,12 +111,13 @@ def _tool_decision(record: Record, here: Any) -> Iterator[Draft]:
 
 
 def _tool_result(record: Record, here: Any) -> Iterator[Draft]:
-    given = record.attributes
-    values = {
-        **_tool(record, here),
-        "success": given.flag("success"),
-        "duration_ms": given.millis("duration_ms"),
-    }
+    given, tool = record.attributes, _tool(record, here)
+    success = given.flag("success")
+    if (
+        success and tool["tool_name"] in _RUNS_COMMANDS
+    ):  # true also of a command that failed; its exit code is in the output
+        success = None
+    values = {**tool, "success": success, "duration_ms": given.millis("duration_ms")}
     yield _draft("tool_call", record, values)
 
 

@@ -37,4 +37,4 @@ def _tokens(record: Record) -> Dict[str, Optional[int]]:
     }
 
 
-_FAMILY = Family(NAME, "gemini_cli.", "gcp.gemini", BUILT_IN, _tokens)
+_FAMILY = Family(NAME, "gemini_cli.", "gcp.gemini", BUILT_IN, ("run_shell_command",), _tokens)

@@ -46,7 +46,9 @@ def read(record: Record, here: Any) -> Iterator[Draft]:
     if record.signal == "logs" and record.span_id and not response_id:
         return  # nothing would tie it to the span that tells the same call
     values: Dict[str, Any] = {
-        "agent": record.attributes.ident("gen_ai.agent.name") or ident(record.service) or "unknown",
+        "agent": record.attributes.ident("gen_ai.agent.name")
+        or (None if gateway else ident(record.service))
+        or "unknown",
         "agent_version": record.resource.ident("service.version"),
         "session_id": session_id(record) or record.nanos,
     }
@@ -84,4 +86,5 @@ def _through(record: Record, gateway: Optional[str], here: Any) -> Dict[str, Any
         "tags": given.texts(*_TAGS) or None,
         "end_user_key": here.pseudonym(given.text(*_END_USERS)),
         "person_key": None,
+        "limited_by": None,  # the provider or the gateway's own budget: nothing says which
     }

@@ -49,4 +49,4 @@ def _tokens(record: Record) -> Dict[str, Optional[int]]:
     }
 
 
-_FAMILY = Family(NAME, "qwen-code.", None, BUILT_IN, _tokens)
+_FAMILY = Family(NAME, "qwen-code.", None, BUILT_IN, (), _tokens)
