@@ -6,11 +6,12 @@ The lines of a patch are counted once per call, however many records show the pa
 
 import json
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from meterhouse_collector.here import Here
 from meterhouse_collector.json_values import ident, part
-from meterhouse_collector.lines import count_diff, count_lines, count_unified_diff, language_of
+from meterhouse_collector.lines import count_lines, count_unified_diff, language_of
+from meterhouse_collector.sources._apply_patch import OPERATIONS, Change, patch_changes
 
 from .record import Fact, integer, milliseconds
 
@@ -39,22 +40,8 @@ _FAILED = re.compile(
     r"^(?:apply_patch verification failed|patch rejected|aborted by user|execution error|failed to parse function"
     r"|unsupported (?:custom tool )?call|(?:exec_command|write_stdin) failed)"
 )
-_PATCH = re.compile(r"^\*\*\* Begin Patch\b.*?^\*\*\* End Patch\b", re.MULTILINE | re.DOTALL)
-_PATCH_FILE = re.compile(
-    r"^\*\*\* (Add|Update|Delete) File: ([^\n]+)\n(.*?)(?=^\*\*\* (?:Add|Update|Delete|End) )", re.MULTILINE | re.DOTALL
-)
 _PATCHED = "Success. Updated the following files:"
-_OPERATIONS = {"add": "create", "update": "update", "delete": "delete"}
 _DECISIONS = {"completed": "accept", "declined": "reject"}  # a patch that failed was neither
-
-
-class Change(NamedTuple):
-    """What one patch did to one file."""
-
-    operation: Optional[str]
-    language: Optional[str]
-    lines_added: Optional[int]
-    lines_removed: Optional[int]
 
 
 def tool_call(payload: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[Fact]:
@@ -206,7 +193,7 @@ def _file_change(path: str, change: Dict[str, Any]) -> Change:
     elif isinstance(content, str):
         lines = count_lines(content)
         added, removed = (0, lines) if kind == "delete" else (lines, 0)
-    return Change(_OPERATIONS.get(kind) if isinstance(kind, str) else None, language_of(path), added, removed)
+    return Change(OPERATIONS.get(kind) if isinstance(kind, str) else None, language_of(path), added, removed)
 
 
 def _patch_of(payload: Dict[str, Any]) -> List[Change]:
@@ -216,16 +203,7 @@ def _patch_of(payload: Dict[str, Any]) -> List[Change]:
         return []
     if payload.get("type") != "custom_tool_call":
         text = _command(text)
-    return [change for patch in _PATCH.finditer(text) for change in _patch_changes(patch[0])]
-
-
-def _patch_changes(patch: str) -> List[Change]:
-    changes = []
-    for kind, path, body in sorted(_PATCH_FILE.findall(patch), key=lambda file: file[1]):
-        added, removed = count_diff(body.split("\n"))
-        gone = None if kind == "Delete" else removed  # the patch does not show what a deleted file held
-        changes.append(Change(_OPERATIONS[kind.lower()], language_of(path.strip()), added, gone))
-    return changes
+    return patch_changes(text)
 
 
 def _command(arguments: str) -> str:
