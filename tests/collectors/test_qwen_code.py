@@ -13,7 +13,7 @@ from meterhouse_collector.sources import qwen_code
 CASES = conformance.FIXTURES / "qwen_code"
 JSON = conformance.json_values()
 NO_CONTENT = {"uuid", "sessionId", "timestamp", "type", "subtype", "version", "event.name", "model", "status", "name",
-              "function_name", "callId", "id", "response_id", "decision", "auth_type", "gitBranch"}  # fmt: skip
+              "function_name", "callId", "id", "response_id", "decision", "auth_type", "gitBranch", "call_id"}  # fmt: skip
 TOKENS = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
 
 
