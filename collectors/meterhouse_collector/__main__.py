@@ -19,6 +19,8 @@ COMMANDS = {
     "once": "read what is new, ship it, end",
     "run": "follow session files and ship within seconds, until stopped",
     "import": "read recorded OTLP and the like, ship what is new, end",
+    "serve": "the organisation's intake: take segments over HTTP, know the sender by its token, store them",
+    "token": "add, remove or list who may send to an intake",
     "preview": "print exactly the event lines that would be sent next; sends nothing",
     "status": "what was sent, when and where, and what waits",
     "doctor": "what is found, what cannot be read and why, whether shipping works",
@@ -38,7 +40,9 @@ def parser(chosen: Optional[str] = None) -> argparse.ArgumentParser:
         command.add_argument("--spool", metavar="DIR", help="where events wait (default: HOME/.meterhouse/spool)")
         command.add_argument("--settings", metavar="FILE", help="settings (default: collector.json beside the spool)")
         # preview sends nothing, but takes the line of `once` with only its first word changed
-        command.add_argument("--to", metavar="DEST", help="folder, s3://, gs:// or az:// (default: METERHOUSE_TO)")
+        command.add_argument(
+            "--to", metavar="DEST", help="folder, s3://, gs://, az:// or https:// of an intake (default: METERHOUSE_TO)"
+        )
         if name == chosen and hasattr(_module(name), "arguments"):
             _module(name).arguments(command)
     return top

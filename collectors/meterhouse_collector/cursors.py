@@ -16,6 +16,7 @@ from .errors import SpoolError
 from .worktrees import Tree
 
 INLET = "inlet:"  # begins the path of a cursor that belongs to no file
+FORMAT = 1  # of the whole spool; a collector leaves a higher one alone
 RECENT = 16384  # event ids remembered per file, 8 bytes each; fewer than one batch and a crash could repeat events
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -81,6 +82,10 @@ class Cursors:
     def put_fact(self, name: str, value: Any) -> None:
         """Set a single value."""
         self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, str(value)))
+
+    def drop_fact(self, name: str) -> None:
+        """Forget a single value."""
+        self._db.execute("DELETE FROM fact WHERE name = ?", (name,))
 
     def seen(self) -> Dict[str, Tuple[Seen, Optional[str]]]:
         """Every known session file as it looked when it was last read, and what was wrong with it."""
@@ -167,6 +172,11 @@ class Cursors:
         """A segment's name is durable: its number is used and its drop counters are told."""
         self.put_fact("seq", seq)
         self._db.execute("UPDATE counter SET unsealed = 0 WHERE unsealed > 0")
+
+    def tell_again(self, counts: Dict[str, int]) -> None:
+        """Drops whose segment will never arrive: the next segment's header carries them."""
+        for name, count in counts.items():
+            self._db.execute("UPDATE counter SET unsealed = unsealed + ? WHERE name = ?", (count, name))
 
     def receive(self, name: str, destination: str, count: int, size: int, now: str, keep_from: str) -> None:
         """Note that a segment arrived, and forget receipts from before `keep_from`."""
@@ -268,8 +278,14 @@ def _connect(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")
         _check(connection)
-        if connection.execute("PRAGMA user_version").fetchone()[0] != 1:
-            connection.executescript(SCHEMA + "PRAGMA user_version = 1;")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > FORMAT:
+            raise SpoolError(
+                f"{path}: was written by a newer collector (format {found}, known {FORMAT}); install that version again, "
+                "it ships what waits here"
+            )
+        if found != FORMAT:
+            connection.executescript(f"{SCHEMA}PRAGMA user_version = {FORMAT};")
     except BaseException:
         connection.close()
         raise

@@ -1,17 +1,20 @@
-"""Where segments go: a folder, or a bucket through the `bucket` extra. A name proves its bytes, so a second put is harmless.
+"""Where segments go: a folder, an intake, or a bucket through the `bucket` extra. A name proves its bytes, so a second put is harmless.
 
 An error says what is wrong with the place, never what the segment holds; whatever it is, the segment stays in the spool.
 """
 
 import os
-from typing import Any
+from typing import Any, List, Optional
 from urllib.parse import urlsplit
 
 from . import durable
 from .errors import CollectorError, ShipError
+from .settings import Settings
 
 BUCKETS = ("s3", "gs", "az")
+INTAKES = ("https", "http")
 PROBE = "probe"  # outside raw/, so that no loader lists it
+CONNECT, WHOLE = "10s", "30s"  # to connect to a bucket, for all of one request
 DENIED = "check the credentials and rights; nothing is lost"
 
 
@@ -41,6 +44,15 @@ class Folder:
                 self.prepare()
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 durable.publish(path, data, private=False)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def names(self, folder: str) -> List[str]:
+        """Names of the objects directly below a folder of keys."""
+        try:
+            return os.listdir(os.path.join(self.url, *folder.split("/")))
+        except FileNotFoundError:
+            return []
         except OSError as error:
             raise self._failed(error) from error
 
@@ -78,7 +90,7 @@ class Bucket:
             raise CollectorError(f"{url}: buckets need the extra; pip install 'meterhouse-collector[bucket]'") from None
         self._obstore = obstore
         # our own backoff decides when to try again, so obstore's stays out of it
-        options: Any = {"timeout": "30s", "connect_timeout": "10s", "allow_http": _endpoint().startswith("http://")}
+        options: Any = {"timeout": WHOLE, "connect_timeout": CONNECT, "allow_http": _endpoint().startswith("http://")}
         try:
             self._store = store.from_url(url, client_options=options, retry_config={"max_retries": 1})
         except Exception as error:
@@ -107,6 +119,14 @@ class Bucket:
         except Exception as error:  # obstore's errors share no useful base with the network's
             raise self._failed(error) from error
 
+    def names(self, folder: str) -> List[str]:
+        """Names of the objects directly below a folder of keys."""
+        try:
+            batches = self._obstore.list(self._store, folder)
+            return [item["path"].rpartition("/")[2] for batch in batches for item in batch]
+        except Exception as error:
+            raise self._failed(error) from error
+
     def _put(self, key: str, data: bytes, mode: Any) -> None:
         self._obstore.put(
             self._store, key, data, mode=mode, use_multipart=False, attributes={"Content-Type": "application/gzip"}
@@ -123,9 +143,13 @@ class Bucket:
         return ShipError(f"{self.url}: cannot be reached ({_first_line(error)}); nothing is lost", True)
 
 
-def open_destination(url: str) -> Any:
-    """The folder or bucket that a text names."""
+def open_destination(url: str, settings: Optional[Settings] = None) -> Any:
+    """The folder, bucket or intake that a text names; an intake takes its token from the settings."""
     scheme = urlsplit(url).scheme.lower() if "://" in url else ""
+    if scheme in INTAKES and settings is not None:
+        from .intake_client import Intake  # HTTP and TLS cost time at every start
+
+        return Intake(url, settings)
     if scheme in BUCKETS:
         return Bucket(url)
     if scheme == "file":
@@ -134,7 +158,7 @@ def open_destination(url: str) -> Any:
         return Folder(url2pathname(urlsplit(url).path))
     if scheme:
         raise CollectorError(
-            f"{url}: unknown kind of destination; use a folder or {', '.join(f'{s}://' for s in BUCKETS)}"
+            f"{url}: unknown kind of destination; use a folder or {', '.join(f'{s}://' for s in (*BUCKETS, *INTAKES))}"
         )
     return Folder(os.path.expanduser(url))
 

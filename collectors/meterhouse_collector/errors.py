@@ -1,5 +1,7 @@
 """The errors that a user can mend; each text reads `file or key: what is wrong; what to do` and holds no content."""
 
+from typing import Optional
+
 
 class CollectorError(Exception):
     """The command line prints its text alone, without a trace."""
@@ -34,8 +36,28 @@ class DamagedError(CollectorError):
 
 
 class ShipError(CollectorError):
-    """A segment did not reach the destination and stays in the spool; `passing` when trying again soon may help."""
+    """A segment did not reach the destination and stays in the spool; `passing` when trying again soon may help.
 
-    def __init__(self, text: str, passing: bool) -> None:
+    `retry_after`: seconds for which the destination asked to be left alone.
+    """
+
+    def __init__(self, text: str, passing: bool, retry_after: Optional[float] = None) -> None:
         super().__init__(text)
         self.passing = passing
+        self.retry_after = retry_after
+
+
+class ClashError(ShipError):
+    """The destination holds other bytes under this segment's number: this spool is a copy of another one."""
+
+
+class TooLargeError(ShipError):
+    """The segment is too large; `final` when the intake itself says so, not a filter on the way."""
+
+    def __init__(self, text: str, final: bool) -> None:
+        super().__init__(text, False)
+        self.final = final
+
+
+class RefusedError(ShipError):
+    """The intake read the segment and will never take it as it is."""

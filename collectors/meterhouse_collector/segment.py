@@ -83,6 +83,15 @@ def unseal(data: bytes) -> Tuple[Dict[str, Any], List[bytes]]:
     return json.loads(header), lines
 
 
+def announced(data: bytes) -> int:
+    """How many events a damaged segment says it holds; 1 when even that cannot be read."""
+    try:
+        text = zlib.decompressobj(31).decompress(data, 4096)
+        return int(json.loads(text.split(b"\n", 1)[0])["count"])
+    except (zlib.error, ValueError, KeyError, TypeError):
+        return 1
+
+
 def event_id(line: bytes) -> str:
     """The id inside an event's canonical bytes."""
     return json.loads(line)["event_id"]

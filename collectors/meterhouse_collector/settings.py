@@ -20,7 +20,10 @@ KEYS = {
     "person": "pseudonym or e-mail of the person; an e-mail is only ever used through pseudonym_key",
     "pseudonym_key": "the organisation's key for pseudonyms, 16 characters or more",
     "privacy": "names (repository and branch as they are) or counts (hashed, main or other)",
-    "to": "where segments go: a folder, s3://, gs:// or az://",
+    "to": "where segments go: a folder, s3://, gs://, az://, or https:// of the organisation's intake",
+    "token_file": "file, 0600, that holds the intake's token and nothing else (default: token beside the settings)",
+    "ca_file": "PEM file of the organisation's own certificate authority; then no other is trusted",
+    "allow_http": "true sends to an intake without TLS; only for a network you trust",
     "spool_limit_mb": "size at which reading stops until segments are shipped",
     "otlp_port": "port on 127.0.0.1 where run takes the agents' OTLP; 0 for none",
     "otlp_token": "secret that senders of OTLP must show: 16 to 200 letters, digits, - and _",
@@ -33,6 +36,7 @@ VARIABLES = {
 }
 LEVELS = ("names", "counts")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")  # it stands in a URL
+TOKEN_VARIABLE, TOKEN_NAME = "METERHOUSE_TOKEN", "token"
 KEY_LENGTH_MIN = 16  # a shorter key is found by trying
 
 
@@ -45,9 +49,17 @@ class Settings:
     pseudonym_key: Optional[str] = None
     privacy: str = "names"
     to: Optional[str] = None
+    token_file: Optional[str] = None
+    ca_file: Optional[str] = None
+    allow_http: bool = False
     spool_limit_mb: int = 1024
     otlp_port: int = 4318
     otlp_token: Optional[str] = None
+
+    def token(self) -> str:
+        """The intake's token as it is now: from the environment, else from a file that only its owner may read."""
+        value = os.environ.get(TOKEN_VARIABLE, "").strip()
+        return value or _secret(self.token_file or os.path.join(os.path.dirname(self.path), TOKEN_NAME))
 
     @property
     def key(self) -> Optional[bytes]:
@@ -99,12 +111,31 @@ def _read(path: str, required: bool) -> Dict[str, Any]:
     return values
 
 
+def _secret(path: str) -> str:
+    """The one line of a secret's file."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            is_shared = os.name != "nt" and os.fstat(file.fileno()).st_mode & 0o077
+            value = file.read(4096).strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: no token for the intake ({error.strerror}); write it there or set {TOKEN_VARIABLE}"
+        ) from None
+    if is_shared:
+        raise SettingsError(f"{path}: others may read this token; chmod 600 it")
+    if not value or not value.isprintable() or " " in value:
+        raise SettingsError(f"{path}: holds no token; write the one that the intake's owner gave you")
+    return value
+
+
 def _check(settings: Settings) -> None:
     """Types and the rules between keys; no value is repeated in an error."""
-    for key in ("person", "pseudonym_key", "to", "otlp_token"):
+    for key in ("person", "pseudonym_key", "to", "token_file", "ca_file", "otlp_token"):
         value = getattr(settings, key)
         if value is not None and not (isinstance(value, str) and value.strip()):
             raise SettingsError(f"{settings.path}: {key} must be text; {KEYS[key]}")
+    if not isinstance(settings.allow_http, bool):
+        raise SettingsError(f"{settings.path}: allow_http must be true or false; {KEYS['allow_http']}")
     limit = settings.spool_limit_mb
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise SettingsError(f"{settings.path}: spool_limit_mb must be a whole number from 1; {KEYS['spool_limit_mb']}")

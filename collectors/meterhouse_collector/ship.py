@@ -1,36 +1,44 @@
 """Takes sealed segments to the destination, oldest first, and keeps a receipt of each for 30 days.
 
-A segment leaves the spool only after the destination holds its bytes durably; every failure keeps it.
+A segment leaves the spool only after the destination holds its bytes durably, or has said that it never will; every other
+failure keeps it.
 """
 
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, Dict
 
-from . import durable, segment
-from .errors import ShipError
+from . import durable, resend, segment
+from .errors import ClashError, RefusedError, ShipError, TooLargeError
 from .spool import Spool, Waiting, list_waiting
 
 KEEP_RECEIPTS = 30 * 86400
 BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_DENIED = 1.0, 600.0, 3600.0
+AWAKE_SPREAD = 30.0  # seconds over which machines that wake at the same hour come back
+WAIT_MAX = 60.0  # seconds that `once` waits for a destination that asked for patience
+DEAD, DAMAGED = "dead_letter", "spool_damaged"  # reasons of drops
 
 
 def ship_one(spool: Spool, waiting: Waiting, destination: Any) -> int:
-    """Ship one segment; how many events it held. Raises ShipError and keeps it when that did not work."""
-    with open(waiting.path, "rb") as file:
-        data = file.read()
+    """Ship one segment; how many events it held. Raises ShipError and keeps it when that did not work.
+
+    One that the destination does not take as it is comes back under other names, or lies in `dead/`: 0 events.
+    """
+    try:
+        with open(waiting.path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:  # replaced since the folder was listed
+        return 0
     if segment.digest(data) not in waiting.name:
-        aside = os.path.join(spool.folder, "aside")
-        durable.make_private(aside)
-        os.replace(waiting.path, os.path.join(aside, waiting.name))
-        print(
-            f"{waiting.name}: its bytes changed on this disk; put aside in {aside}, its sequence number is a gap",
-            file=sys.stderr,
-        )
+        _put_aside(spool, waiting, data)
         return 0
     header, _ = segment.unseal(data)
-    destination.put(f"raw/v1/direct/{spool.sender}/{waiting.name}", data)
+    try:
+        destination.put(f"raw/v1/direct/{spool.sender}/{waiting.name}", data)
+    except (ClashError, TooLargeError, RefusedError) as error:
+        _change(spool, waiting, header, error)
+        return 0
     now = time.time()
     spool.cursors.receive(
         waiting.name, destination.url, header["count"], len(data), _instant(now), _instant(now - KEEP_RECEIPTS)
@@ -43,20 +51,61 @@ def ship_one(spool: Spool, waiting: Waiting, destination: Any) -> int:
 def ship_all(spool: Spool, destination: Any, tries: int = 3) -> int:
     """Ship everything that waits, trying a passing failure a few times quickly; how many events arrived."""
     count = 0
-    for waiting in list_waiting(spool.folder):
-        for attempt in range(1, tries + 1):
-            try:
-                count += ship_one(spool, waiting, destination)
-                break
-            except ShipError as error:
-                if not error.passing or attempt == tries:
-                    raise
-                time.sleep(0.5 * attempt)
+    while found := list_waiting(spool.folder):  # again: what was split or numbered anew waits under other names
+        for waiting in found:
+            count += _try(spool, waiting, destination, tries)
     return count
 
 
+def _try(spool: Spool, waiting: Waiting, destination: Any, tries: int) -> int:
+    for attempt in range(1, tries + 1):
+        try:
+            return ship_one(spool, waiting, destination)
+        except ShipError as error:
+            if not error.passing or attempt == tries:
+                raise
+            time.sleep(min(max(0.5 * attempt, error.retry_after or 0), WAIT_MAX))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _change(spool: Spool, waiting: Waiting, header: Dict[str, Any], error: ShipError) -> None:
+    """Make of a segment what the destination can take; raises the error again where somebody must look first."""
+    with spool.disk():
+        if isinstance(error, ClashError):
+            if spool.is_renumbered:  # a second clash at once is not a copied spool
+                raise error
+            spool.is_renumbered = True
+            print(f"{error}; what waits here gets new numbers", file=sys.stderr)
+            spool.seal()
+            resend.renumber(spool, list_waiting(spool.folder))
+        elif isinstance(error, TooLargeError) and header["count"] > 1:
+            spool.seal()
+            resend.split(spool, waiting, header["count"])
+        elif isinstance(error, TooLargeError) and not error.final:
+            raise error
+        else:
+            print(f"{error}; kept in {os.path.join(spool.folder, 'dead')}", file=sys.stderr)
+            resend.bury(spool, waiting, header, DEAD, str(error))
+
+
+def _put_aside(spool: Spool, waiting: Waiting, data: bytes) -> None:
+    """Bytes that changed on this disk: kept for a look, counted as far as the header can still be read."""
+    aside = os.path.join(spool.folder, "aside")
+    durable.make_private(aside)
+    spool.cursors.count({DAMAGED: segment.announced(data)}, told=True)
+    spool.cursors.commit()
+    os.replace(waiting.path, os.path.join(aside, waiting.name))
+    print(
+        f"{waiting.name}: its bytes changed on this disk; put aside in {aside}, its sequence number is a gap",
+        file=sys.stderr,
+    )
+
+
 class Backoff:
-    """When to try again: full jitter up to ten minutes for what may pass, hourly for what somebody must mend."""
+    """When to try again: full jitter up to ten minutes for what may pass, hourly for what somebody must mend.
+
+    The jitter is also what brings 10,000 machines back one by one after an outage: each waits at random within ten minutes.
+    """
 
     def __init__(self) -> None:
         self._failures = 0
@@ -73,18 +122,23 @@ class Backoff:
 
     def failed(self, error: ShipError, now: float) -> None:
         """Wait longer, and say why once."""
-        import random
-
         self._failures += 1
         ceiling = min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** min(self._failures, 16))
-        self._not_before = now + (random.uniform(0, ceiling) if error.passing else BACKOFF_DENIED)  # noqa: S311
+        asked = min(error.retry_after or 0.0, BACKOFF_DENIED)
+        self._not_before = now + (asked + _jitter(ceiling) if error.passing else BACKOFF_DENIED)
         if str(error) != self._told:
             self._told = str(error)
             print(self._told, file=sys.stderr)
 
-    def woke_up(self) -> None:
+    def woke_up(self, now: float) -> None:
         """The machine slept: whatever was wrong with the network may be over."""
-        self._not_before = 0.0
+        self._not_before = min(self._not_before, now + _jitter(AWAKE_SPREAD))
+
+
+def _jitter(ceiling: float) -> float:
+    import random
+
+    return random.uniform(0, ceiling)  # noqa: S311
 
 
 def _instant(seconds: float) -> str:

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional
 
-from . import __version__, durable, segment
+from . import __version__, durable, resend, segment
 from .cursors import Cursors, open_cursors
 from .errors import SpoolError, SpoolFullError
 from .outbox import Outbox
@@ -42,6 +42,7 @@ class Spool(Outbox):
         self._active: Optional[BinaryIO] = None
         self._active_events = 0
         self._oldest: Optional[float] = None
+        self.is_renumbered = False  # since it was opened
         facts = cursors.facts()
         if "epoch" not in facts:
             facts = {"epoch": os.urandom(8).hex(), "seq": "0"}
@@ -64,7 +65,7 @@ class Spool(Outbox):
 
     def commit(self) -> None:
         """Make the batch durable; seals when the segment is large enough. Raises SpoolFullError after it, never instead."""
-        with self._disk():
+        with self.disk():
             super().commit()
         if self._active and (self._active_events >= SEAL_EVENTS or self._active.tell() >= SEAL_BYTES):
             self.seal()
@@ -77,10 +78,21 @@ class Spool(Outbox):
     def seal(self) -> None:
         """Close the active file and give it its name for ever; nothing happens when it is empty."""
         if self._active:
-            with self._disk():
+            with self.disk():
                 self._active.close()
                 self._seal_file(self._active_path, self.epoch, self._seq + 1)
             self._active, self._active_events, self._oldest = None, 0, None
+
+    def take_numbers(self, count: int, new_epoch: bool = False) -> List[int]:
+        """The next numbers, of a new epoch on demand; used once the caller commits. Nothing may be active meanwhile."""
+        assert self._active is None, "an active file has taken its number already"
+        if new_epoch:
+            self.epoch, self._seq = os.urandom(8).hex(), 0
+            self.cursors.put_fact("epoch", self.epoch)
+        numbers = list(range(self._seq + 1, self._seq + 1 + count))
+        self._seq += count
+        self.cursors.put_fact("seq", self._seq)
+        return numbers
 
     def check_room(self) -> None:
         """Refuse to read on when the spool or the disk is full; the agents' files keep what is not read."""
@@ -95,18 +107,19 @@ class Spool(Outbox):
             )
 
     def recover(self) -> None:
-        """After a crash: forget half-made files, then seal what the active file holds."""
+        """After a crash: forget half-made files, carry out what was planned, then seal what the active file holds."""
         for folder in (self.folder, segments(self.folder)):
             for name in os.listdir(folder):
                 if name.endswith(".tmp"):
                     durable.remove(os.path.join(folder, name))
+        resend.carry_out(self)
         for name in sorted(os.listdir(self.folder)):
             if name.startswith("active-"):
                 epoch, seq = name[len("active-") : -len(".log")].split("-")
                 self._recover_file(os.path.join(self.folder, name), epoch, int(seq))
 
     @contextlib.contextmanager
-    def _disk(self) -> Iterator[None]:
+    def disk(self) -> Iterator[None]:
         """A failed write ends this spool: open it again, and recovery tells what the disk really holds."""
         try:
             yield
@@ -227,14 +240,17 @@ def segments(folder: str) -> str:
 
 
 def list_waiting(folder: str) -> List[Waiting]:
-    """Sealed segments, oldest first."""
+    """Sealed segments, oldest first: epochs by their first file's time, within one by number, whatever the clock did."""
     found = []
+    first: Dict[str, int] = {}
     try:
         with os.scandir(segments(folder)) as entries:
             for entry in entries:
                 if segment.NAME.match(entry.name):
                     status = entry.stat()
-                    found.append((status.st_mtime_ns, entry.name, Waiting(entry.path, entry.name, status.st_size)))
+                    found.append(Waiting(entry.path, entry.name, status.st_size))
+                    epoch = entry.name.partition("-")[0]
+                    first[epoch] = min(first.get(epoch, status.st_mtime_ns), status.st_mtime_ns)
     except FileNotFoundError:
         return []
-    return [waiting for _, _, waiting in sorted(found)]
+    return sorted(found, key=lambda waiting: (first[waiting.name.partition("-")[0]], waiting.name))

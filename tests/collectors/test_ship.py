@@ -214,8 +214,8 @@ def test_backoff_grows_with_jitter_tells_once_and_waits_an_hour_for_what_somebod
     assert capsys.readouterr().err == "lake: away\n"
     backoff.failed(ShipError("lake: denied", False), now)
     assert not backoff.allows(now + ship.BACKOFF_DENIED - 1)
-    backoff.woke_up()
-    assert backoff.allows(now)
+    backoff.woke_up(now)
+    assert backoff.allows(now + ship.AWAKE_SPREAD)
 
 
 def test_run_ships_new_lines_and_ends_cleanly_on_sigterm(laptop):

@@ -99,7 +99,7 @@ def _destination(place: Place) -> Iterator[Tuple[str, str]]:
         yield NOTE, "destination: not set; pass --to or set METERHOUSE_TO"
         return
     try:
-        destination = open_destination(place.settings.to)
+        destination = open_destination(place.settings.to, place.settings)
         destination.probe()
         yield OK, f"{destination.url}: writable"
     except CollectorError as error:

@@ -16,7 +16,7 @@ from meterhouse_collector.spool import Spool, list_waiting
 def main(arguments: Namespace) -> int:
     """Read and ship until nothing is left; what cannot be shipped waits in the spool for the next time."""
     place = resolve(arguments)
-    destination = open_destination(place.to)
+    destination = open_destination(place.to, place.settings)
     spool = place.open_spool()
     try:
         reader = place.reader(spool, spool.sender)

@@ -56,7 +56,7 @@ def main(arguments: Namespace) -> int:
     stop = Stop()
     for name in ("SIGTERM", "SIGINT"):
         signal.signal(getattr(signal, name), stop.set)
-    follow(place, open_destination(place.to), stop)
+    follow(place, open_destination(place.to, place.settings), stop)
     return 0
 
 
@@ -122,9 +122,9 @@ class _Follower:
             self._read()
             if self.spool.unsealed_age() >= SEAL_AFTER:
                 self.spool.seal()
-            if time.time() - time.monotonic() - skew > ASLEEP:
+            if abs(time.time() - time.monotonic() - skew) > ASLEEP:  # set back, it tells nothing, but must be followed
                 skew = time.time() - time.monotonic()
-                self.backoff.woke_up()
+                self.backoff.woke_up(time.monotonic())
             self._ship()
             stop.wait(POLL)
         if self.receiver:
@@ -161,7 +161,8 @@ class _Follower:
             for waiting in list_waiting(self.spool.folder)[:PUTS]:
                 count = ship_one(self.spool, waiting, self.destination)
                 self.backoff.worked()
-                print(f"{count} events shipped to {self.destination.url}", file=sys.stderr)
+                if count:
+                    print(f"{count} events shipped to {self.destination.url}", file=sys.stderr)
         except ShipError as error:
             self.backoff.failed(error, now)
 

@@ -1,0 +1,82 @@
+"""Sealed segments that a destination does not take as they are: numbered anew, split in two, or set aside as dead letters.
+
+A plan is committed together with the numbers and counters it uses, before any file changes, and carried out again after a
+crash: no event is in two segments, no drop is told twice, and `replaces` in the new header says where the old number went.
+"""
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from . import durable, segment
+
+if TYPE_CHECKING:
+    from .spool import Spool, Waiting
+
+PLAN = "plan:"  # begins the name of a fact: what becomes of the segment named behind it
+
+
+def renumber(spool: "Spool", waiting: "List[Waiting]") -> None:
+    """Give everything that waits a new epoch: a copy of this spool ships under the old one."""
+    numbers = spool.take_numbers(len(waiting), new_epoch=True)
+    for one, seq in zip(waiting, numbers):  # noqa: B905 - Python 3.9 knows no strict=
+        _plan(spool, one, {"parts": [[spool.epoch, seq, 0, None]]})
+    _begin(spool)
+
+
+def split(spool: "Spool", waiting: "Waiting", count: int) -> None:
+    """Two halves with numbers of their own."""
+    first, second = spool.take_numbers(2)
+    half = count // 2
+    _plan(spool, waiting, {"parts": [[spool.epoch, first, 0, half], [spool.epoch, second, half, None]]})
+    _begin(spool)
+
+
+def bury(spool: "Spool", waiting: "Waiting", header: Dict[str, Any], reason: str, answer: str) -> None:
+    """Keep the segment in `dead/` with the answer; its events are a counted drop that the next segment tells."""
+    spool.cursors.tell_again(header["dropped"])
+    spool.cursors.count({reason: header["count"]}, told=True)
+    _plan(spool, waiting, {"dead": answer})
+    _begin(spool)
+
+
+def carry_out(spool: "Spool") -> None:
+    """Do what is planned, again if a crash came in between; the same plan makes the same bytes."""
+    for fact, text in sorted(spool.cursors.facts().items()):
+        if fact.startswith(PLAN):
+            name, plan = fact[len(PLAN) :], json.loads(text)
+            path = os.path.join(spool.folder, "segments", name)
+            if os.path.exists(path):
+                _replace(path, plan["parts"]) if "parts" in plan else _move_to_dead(spool.folder, name, plan["dead"])
+            spool.cursors.drop_fact(fact)
+            spool.cursors.commit()
+
+
+def _begin(spool: "Spool") -> None:
+    spool.cursors.commit()
+    carry_out(spool)
+
+
+def _plan(spool: "Spool", waiting: "Waiting", plan: Dict[str, Any]) -> None:
+    spool.cursors.put_fact(PLAN + waiting.name, json.dumps(plan))
+
+
+def _replace(path: str, parts: List[Any]) -> None:
+    folder, name = os.path.split(path)
+    with open(path, "rb") as file:
+        header, lines = segment.unseal(file.read())
+    for number, (epoch, seq, start, stop) in enumerate(parts):
+        own = {**header, "epoch": epoch, "seq": seq, "count": len(lines[start:stop]), "replaces": name[:29]}
+        if number:
+            own["dropped"] = {}
+        new, data = segment.seal(own, lines[start:stop])
+        durable.publish(os.path.join(folder, new), data)
+    durable.remove(path)
+
+
+def _move_to_dead(folder: str, name: str, answer: str) -> None:
+    dead = os.path.join(folder, "dead")
+    durable.make_private(dead)
+    durable.publish(os.path.join(dead, name + ".answer.txt"), answer.encode("utf-8") + b"\n")
+    os.replace(os.path.join(folder, "segments", name), os.path.join(dead, name))
+    durable.sync_folder(dead)
