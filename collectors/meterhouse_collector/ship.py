@@ -31,7 +31,12 @@ def ship_one(spool: Spool, waiting: Waiting, destination: Any) -> int:
     except FileNotFoundError:  # replaced since the folder was listed
         return 0
     if segment.digest(data) not in waiting.name:
-        _put_aside(spool, waiting, data)
+        with spool.disk():
+            resend.put_aside(spool, waiting, DAMAGED, segment.announced(data))
+        print(
+            f"{waiting.name}: its bytes changed on this disk; put aside in {spool.folder}, its events count as dropped",
+            file=sys.stderr,
+        )
         return 0
     header, _ = segment.unseal(data)
     try:
@@ -86,19 +91,6 @@ def _change(spool: Spool, waiting: Waiting, header: Dict[str, Any], error: ShipE
         else:
             print(f"{error}; kept in {os.path.join(spool.folder, 'dead')}", file=sys.stderr)
             resend.bury(spool, waiting, header, DEAD, str(error))
-
-
-def _put_aside(spool: Spool, waiting: Waiting, data: bytes) -> None:
-    """Bytes that changed on this disk: kept for a look, counted as far as the header can still be read."""
-    aside = os.path.join(spool.folder, "aside")
-    durable.make_private(aside)
-    spool.cursors.count({DAMAGED: segment.announced(data)}, told=True)
-    spool.cursors.commit()
-    os.replace(waiting.path, os.path.join(aside, waiting.name))
-    print(
-        f"{waiting.name}: its bytes changed on this disk; put aside in {aside}, its sequence number is a gap",
-        file=sys.stderr,
-    )
 
 
 class Backoff:

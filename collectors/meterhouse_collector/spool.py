@@ -171,11 +171,14 @@ class Spool(Outbox):
 
     def _header(self, epoch: str, seq: int, count: int) -> Dict[str, Any]:
         sealed_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return {"sender": self.sender, "epoch": epoch, "seq": seq, "count": count, "dropped": self.cursors.dropped(),
-                "collector_version": __version__, "sealed_at": sealed_at}  # fmt: skip
+        header = {"sender": self.sender, "epoch": epoch, "seq": seq, "count": count, "dropped": self.cursors.dropped(),
+                  "collector_version": __version__, "sealed_at": sealed_at}  # fmt: skip
+        given_up = resend.unused(self)
+        return {**header, "unused": given_up} if given_up else header
 
     def _number_used(self, seq: int) -> None:
         self.cursors.sealed(seq)
+        self.cursors.drop_fact(resend.UNUSED)
         self.cursors.commit()
         self._seq = seq
 

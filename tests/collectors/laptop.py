@@ -60,12 +60,12 @@ class Laptop:
     def once(self, to=None):
         return main(self.arguments("once", to))
 
-    def start(self, command="run", **variables):
+    def start(self, command="run", to=None, **variables):
         if command == "run" and not self.settings.exists():  # no test takes the port of a developer's own collector
             self.write_settings(otlp_port=0)
         environment = {**os.environ, "METERHOUSE_PERSON": "p-1", **variables}
         return subprocess.Popen(
-            [*LAUNCH, *self.arguments(command)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*LAUNCH, *self.arguments(command, to)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
     def segments(self):

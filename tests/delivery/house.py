@@ -3,13 +3,18 @@
 import gzip
 import json
 import threading
+import time
+import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
+import obstore
 import polars as pl
 import polars.testing
 
 from collectors.laptop import Laptop, jsonl, turn  # noqa: TID251 - tests/collectors
+from collectors.test_ship import wait_for  # noqa: TID251 - tests/collectors
 from meterhouse.catalog import Catalog
 from meterhouse.load import load
 from meterhouse.paths import DataDir
@@ -18,6 +23,7 @@ from meterhouse_collector import destination, intake_client, segment, ship, spoo
 from meterhouse_collector.intake import tokens
 from meterhouse_collector.intake.http import BoundedServer
 from meterhouse_collector.intake.service import Service
+from meterhouse_collector.settings import load as load_settings
 
 LINEAGE = ("day", "received_at", "sender", "is_clock_suspect", "object_number")
 
@@ -26,6 +32,7 @@ class Intake:
     """A running intake in this process; `token` opens it for the sender laptop-1, whose person is p-1."""
 
     def __init__(self, root, to, person="p-1"):
+        root.mkdir(exist_ok=True)
         self.tokens = root / "tokens.json"
         self.token = tokens.new()
         tokens.write(str(self.tokens), [tokens.Token("laptop-1", tokens.digest(self.token), person)])
@@ -39,12 +46,44 @@ class Intake:
         self.server.server_close()
 
 
+class Bucket:
+    """An S3 bucket; collector and loader find its server as they would find a real one."""
+
+    def __init__(self, server, name, monkeypatch):
+        self.server, self.url, self._patch = server, f"s3://{name}", monkeypatch
+        urllib.request.urlopen(urllib.request.Request(f"{server}/{name}", method="PUT")).close()
+        for variable, value in {
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": "s",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(variable, value)
+        monkeypatch.setattr(destination, "WHOLE", "1s")
+        self.at(server)
+
+    def at(self, url):
+        """From now on the bucket is reached through this address."""
+        self._patch.setenv("AWS_ENDPOINT_URL", url)
+
+    def copy(self, folder):
+        """Write what the bucket holds into a folder."""
+        self.at(self.server)
+        store = destination.open_destination(self.url)._store
+        for batch in obstore.list(store):
+            for item in batch:
+                path = folder / item["path"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(bytes(obstore.get(store, item["path"]).bytes()))
+
+
 def quick(monkeypatch, token=None):
     """Nobody waits: no pace, no pauses between tries, small time limits."""
     monkeypatch.setattr(intake_client, "PACE", 0)
     monkeypatch.setattr(intake_client, "READ", 0.3)
     monkeypatch.setattr(intake_client, "WHOLE", 0.6)
-    monkeypatch.setattr(ship.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        ship, "time", SimpleNamespace(sleep=lambda _: None, time=time.time, gmtime=time.gmtime, strftime=time.strftime)
+    )
     monkeypatch.setattr("meterhouse_collector.intake.service.BURST", 1e9)
     monkeypatch.setenv("METERHOUSE_PERSON", "p-1")
     if token:
@@ -64,23 +103,35 @@ def until_delivered(laptop, to, tries=200):
     raise AssertionError(f"not delivered in {tries} tries")
 
 
+def settings(laptop):
+    """The settings in force on this laptop."""
+    return load_settings(str(laptop.spool.parent / "collector.json"), {})
+
+
 def undisturbed(laptop):
-    """A calm machine with the same files, that has shipped to a folder of its own."""
-    calm = Laptop(laptop.root / "calm")
-    calm.home = laptop.home
-    assert calm.once() == 0
-    return calm
+    """Lines and tables that a calm machine with the same files ships; the same files are shipped once for all tests."""
+    files = {path.relative_to(laptop.home): path.read_bytes() for path in laptop.home.rglob("*") if path.is_file()}
+    known = repr(sorted(files.items()))
+    if known not in _CALM:
+        calm = Laptop(laptop.root / f"calm-{len(_CALM)}")
+        calm.home = laptop.home
+        assert calm.once() == 0
+        _CALM[known] = calm.lines(), account(calm.to, calm.root / "data", calm.lines()).tables
+    return _CALM[known]
+
+
+_CALM = {}
 
 
 def settled(laptop, to=None, missing=(), **dropped):
-    """Load what arrived and what a calm machine ships: the same rows, but for `missing` ids, and a clean account."""
-    calm = undisturbed(laptop)
-    lines = [line for line in calm.lines() if segment.event_id(line) not in missing]
-    found = account(to or laptop.to, laptop.root / "data", lines)
+    """Load what arrived: the same rows as from a calm machine, but for the ids in `missing`, and a clean account."""
+    lines, tables = undisturbed(laptop)
+    found = account(
+        to or laptop.to, laptop.root / "data", [line for line in lines if segment.event_id(line) not in missing]
+    )
     clean(found, dropped)
     assert spool.list_waiting(str(laptop.spool)) == []
-    wanted = account(calm.to, laptop.root / "calm-data", calm.lines()).tables
-    for kind, table in wanted.items():
+    for kind, table in tables.items():
         rows = table.filter(~pl.col("event_id").is_in(list(missing)))
         polars.testing.assert_frame_equal(found.tables[kind], rows)
     return found
@@ -153,13 +204,12 @@ def headers(to):
 
 
 def gaps(to):
-    """Numbers of an epoch that no object bears and that no object replaces."""
+    """Numbers of an epoch that no object bears and no header accounts for."""
     used, replaced = {}, set()
     for header in headers(to):
         used.setdefault(header["epoch"], set()).add(header["seq"])
-        if "replaces" in header:
-            epoch, number = header["replaces"].split("-")
-            replaced.add((epoch, int(number)))
+        for told in (*header.get("replaces", ()), *header.get("unused", ())):
+            replaced.add((told.split("-")[0], int(told.split("-")[1])))
     return sum(
         (epoch, number) not in replaced and number not in numbers
         for epoch, numbers in used.items()
@@ -173,4 +223,4 @@ def clean(found, dropped=None):
     assert found.dropped == (dropped or {}), str(found)
 
 
-__all__ = ["Account", "Intake", "Laptop", "account", "clean", "jsonl", "turn"]
+__all__ = ["Account", "Intake", "Laptop", "account", "clean", "jsonl", "turn", "wait_for"]
