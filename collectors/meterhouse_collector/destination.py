@@ -157,8 +157,9 @@ def open_destination(url: str, settings: Optional[Settings] = None) -> Any:
 
         return Folder(url2pathname(urlsplit(url).path))
     if scheme:
+        kinds = BUCKETS if settings is None else (*BUCKETS, *INTAKES)
         raise CollectorError(
-            f"{url}: unknown kind of destination; use a folder or {', '.join(f'{s}://' for s in (*BUCKETS, *INTAKES))}"
+            f"{url}: unknown kind of destination; use a folder or {', '.join(f'{s}://' for s in kinds)}"
         )
     return Folder(os.path.expanduser(url))
 

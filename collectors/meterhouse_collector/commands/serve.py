@@ -35,9 +35,7 @@ def add_tokens(parser: ArgumentParser) -> None:
 def main(arguments: Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C; both end it cleanly, with exit code 0."""
     place = resolve(arguments)
-    destination = open_destination(place.to, place.settings)
-    if not hasattr(destination, "names"):
-        raise CollectorError(f"{place.to}: an intake stores in a folder or bucket; correct --to")
+    destination = open_destination(place.to)  # without settings: an intake does not ship to an intake
     service = Service(destination, Tokens(tokens_file(arguments, place)))
     server = listen(arguments.listen, service)
     for name in ("SIGTERM", "SIGINT"):  # from another thread: shutdown waits for the loop that the signal interrupted
