@@ -31,26 +31,39 @@ def ship_one(spool: Spool, waiting: Waiting, destination: Any) -> int:
     except FileNotFoundError:  # replaced since the folder was listed
         return 0
     if segment.digest(data) not in waiting.name:
-        with spool.disk():
-            resend.put_aside(spool, waiting, DAMAGED, segment.announced(data))
-        print(
-            f"{waiting.name}: its bytes changed on this disk; put aside in {spool.folder}, its events count as dropped",
-            file=sys.stderr,
-        )
+        set_aside(spool, waiting, data)
         return 0
     header, _ = segment.unseal(data)
     try:
-        destination.put(f"raw/v1/direct/{spool.sender}/{waiting.name}", data)
+        destination.put(key_of(spool.sender, waiting), data)
     except (ClashError, TooLargeError, RefusedError) as error:
         _change(spool, waiting, header, error)
         return 0
-    now = time.time()
-    spool.cursors.receive(
-        waiting.name, destination.url, header["count"], len(data), _instant(now), _instant(now - KEEP_RECEIPTS)
+    return settle(spool, waiting, destination.url, data)
+
+
+def set_aside(spool: Spool, waiting: Waiting, data: bytes) -> None:
+    """Bytes that changed on this disk are kept for a look, never shipped, and counted as far as they can be read."""
+    with spool.disk():
+        resend.put_aside(spool, waiting, DAMAGED, segment.announced(data))
+    print(
+        f"{waiting.name}: its bytes changed on this disk; put aside in {spool.folder}, its events count as dropped",
+        file=sys.stderr,
     )
+
+
+def key_of(sender: str, waiting: Waiting) -> str:
+    """The object that a segment becomes."""
+    return f"raw/v1/direct/{sender}/{waiting.name}"
+
+
+def settle(spool: Spool, waiting: Waiting, url: str, data: bytes) -> int:
+    """The destination holds it: a receipt, then it leaves the spool. How many events it held."""
+    count, now = segment.unseal(data)[0]["count"], time.time()
+    spool.cursors.receive(waiting.name, url, count, len(data), _instant(now), _instant(now - KEEP_RECEIPTS))
     spool.cursors.commit()
     durable.remove(waiting.path)
-    return header["count"]
+    return count
 
 
 def ship_all(spool: Spool, destination: Any, tries: int = 3) -> int:

@@ -19,6 +19,8 @@ OPTIONAL = {
     "obstore": "destination.py",
     "zstandard": "stream.py",
     "compression": "stream.py",
+    "google": "protobuf.py",
+    "opentelemetry": "protobuf.py",
 }  # imported lazily, if there
 HEAVY = {
     "asyncio",

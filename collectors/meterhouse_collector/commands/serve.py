@@ -13,6 +13,7 @@ from typing import Tuple
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import CollectorError
 from meterhouse_collector.intake.http import BoundedServer
+from meterhouse_collector.intake.otlp_desk import OtlpDesk
 from meterhouse_collector.intake.service import Service
 from meterhouse_collector.intake.tokens import Tokens
 from meterhouse_collector.place import Place, resolve
@@ -36,14 +37,22 @@ def main(arguments: Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C; both end it cleanly, with exit code 0."""
     place = resolve(arguments)
     destination = open_destination(place.to)  # without settings: an intake does not ship to an intake
-    service = Service(destination, Tokens(tokens_file(arguments, place)))
-    server = listen(arguments.listen, service)
-    for name in ("SIGTERM", "SIGINT"):  # from another thread: shutdown waits for the loop that the signal interrupted
-        signal.signal(getattr(signal, name), lambda *_: threading.Thread(target=server.shutdown).start())
-    print(f"listening on {address_of(server)}, storing in {destination.url}", file=sys.stderr)
+    tokens = Tokens(tokens_file(arguments, place))
+    spool = place.open_spool()
     try:
-        server.serve_forever(poll_interval=0.2)
+        desk = OtlpDesk(place.open_spool, place.settings, destination)
+        server = listen(arguments.listen, Service(destination, tokens, desk))
+    except BaseException:
+        spool.close()
+        raise
+    for name in ("SIGTERM", "SIGINT"):
+        signal.signal(getattr(signal, name), lambda *_: desk.stop())
+    print(f"listening on {address_of(server)}, storing in {destination.url}", file=sys.stderr)
+    threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True).start()
+    try:
+        desk.run(spool)
     finally:
+        server.shutdown()
         server.server_close()
     return 0
 
