@@ -22,6 +22,7 @@ from meterhouse.storage import Storage
 from meterhouse_collector import destination, intake_client, segment, ship, spool
 from meterhouse_collector.intake import tokens
 from meterhouse_collector.intake.http import BoundedServer
+from meterhouse_collector.intake.otlp_desk import OtlpDesk
 from meterhouse_collector.intake.service import Service
 from meterhouse_collector.settings import load as load_settings
 
@@ -31,12 +32,21 @@ LINEAGE = ("day", "received_at", "sender", "is_clock_suspect", "object_number")
 class Intake:
     """A running intake in this process; `token` opens it for the sender laptop-1, whose person is p-1."""
 
-    def __init__(self, root, to, person="p-1"):
+    def __init__(self, root, to, person="p-1", spool_folder=None):
         root.mkdir(exist_ok=True)
         self.tokens = root / "tokens.json"
         self.token = tokens.new()
         tokens.write(str(self.tokens), [tokens.Token("laptop-1", tokens.digest(self.token), person)])
-        self.service = Service(destination.open_destination(str(to)), tokens.Tokens(str(self.tokens)))
+        store = destination.open_destination(str(to))
+        self.desk = None
+        if spool_folder:
+            settings = load_settings(str(root / "collector.json"), {})
+            self.desk = OtlpDesk(
+                lambda: spool.open_spool(str(spool_folder), settings.spool_limit_mb << 20), settings, store
+            )
+            self.owner = threading.Thread(target=lambda: self.desk.run(self.desk._open_spool()), daemon=True)
+            self.owner.start()
+        self.service = Service(store, tokens.Tokens(str(self.tokens)), self.desk)
         self.server = BoundedServer(("127.0.0.1", 0), self.service)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -44,6 +54,9 @@ class Intake:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+        if self.desk:
+            self.desk.stop()
+            self.owner.join()
 
 
 class Bucket:
