@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO ?= demo
 WEEK ?= 2026-W46
+ROUNDS ?= 500
 
-.PHONY: help setup demo up test check format conformance bench docs contract prices sample screenshots clean
+.PHONY: help setup demo up test soak check format conformance bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +43,10 @@ up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctr
 
 test: setup check  ## checks, then all tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+soak: setup  ## nightly: 500 kill -9 rounds of the collector and of laptop with intake; prints the scorecard (an hour)
+	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q \
+		tests/collectors/test_crash.py tests/delivery
 
 check: setup  ## lint, format, types, import contracts
 	@$(BIN)/ruff check .

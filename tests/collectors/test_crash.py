@@ -9,13 +9,16 @@ from collections import Counter
 import pytest
 
 from collectors.laptop import Laptop, jsonl, turn  # noqa: TID251 - tests/collectors
+from delivery import house
 
 ROUNDS = int(os.environ.get("METERHOUSE_CRASH_ROUNDS", "50"))
 FILES = ("a.jsonl", "b.jsonl", "c.jsonl")
 
 
 @pytest.mark.parametrize("seed", [20261120])
-def test_a_collector_killed_at_random_moments_ships_what_an_undisturbed_one_does(tmp_path, monkeypatch, seed):
+def test_a_collector_killed_at_random_moments_ships_what_an_undisturbed_one_does(
+    tmp_path, monkeypatch, record_property, seed
+):
     monkeypatch.setenv("METERHOUSE_PERSON", "p-1")
     print(f"seed {seed}, {ROUNDS} rounds")
     laptop, chance, written = Laptop(tmp_path), random.Random(seed), 0
@@ -52,3 +55,6 @@ def test_a_collector_killed_at_random_moments_ships_what_an_undisturbed_one_does
     assert len({json.loads(line)["event_id"] for line in laptop.lines()}) == len(laptop.lines())
     assert set(shipped) == set(calm.lines())
     assert len(shipped) == written + len(document)
+    found = house.account(laptop.to, tmp_path / "data", calm.lines())
+    record_property("printed", f"{ROUNDS} kill -9 rounds of a laptop, seed {seed}:\n{found}")
+    house.clean(found)

@@ -41,7 +41,9 @@ def ask(intake, method, path, body=None, headers=None, token=None):
         given = {"Authorization": f"Bearer {token or intake.token}", **(headers or {})}
         connection.request(method, path, body, {name: value for name, value in given.items() if value})
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read()), answer.headers
+        said = answer.read()
+        is_json = answer.headers["Content-Type"] == "application/json"
+        return answer.status, json.loads(said) if is_json else said, answer.headers
     finally:
         connection.close()
 

@@ -91,6 +91,23 @@ def test_every_answer_of_200_is_in_an_object_when_the_intake_is_killed_under_loa
     assert {name for some in receipts for name in some} <= names
 
 
+def test_serve_ends_cleanly_when_it_is_asked_to(tmp_path, monkeypatch):
+    laptop = house.Laptop(tmp_path)
+    laptop.append(house.jsonl(house.turn(n) for n in range(20)))
+    intake = house.Intake(tmp_path, laptop.to)
+    intake.close()
+    house.quick(monkeypatch, intake.token)
+    address = f"127.0.0.1:{_free_port()}"
+    server = _serve(laptop, intake, address)
+    try:
+        assert laptop.once(f"http://{address}") == 0
+        server.terminate()
+        assert server.wait() == 0
+    finally:
+        _kill(server)
+    assert house.settled(laptop).loaded == 20
+
+
 def _receipts(laptop):
     opened = spool.open_spool(str(laptop.spool), 1 << 30)
     try:

@@ -22,7 +22,7 @@ def test_the_quick_start_is_two_commands() -> None:
     assert quick_start() == ["make demo", "make test"]
 
 
-@pytest.mark.parametrize("target", ["setup", "demo", "up", "test", "check", "bench", "docs", "screenshots"])
+@pytest.mark.parametrize("target", ["setup", "demo", "up", "test", "soak", "check", "bench", "docs", "screenshots"])
 def test_every_target_that_the_pages_name_exists(target: str) -> None:
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
