@@ -37,7 +37,7 @@ def kinds() -> Dict[str, Any]:
 def main(options: Namespace) -> int:
     """Read, commit, seal, ship; what cannot be shipped waits in the spool."""
     place = resolve(options)
-    destination = open_destination(place.to)
+    destination = open_destination(place.to, place.settings)
     spool = place.open_spool()
     try:
         inlets = Inlets(spool, place.publisher(spool.sender))
