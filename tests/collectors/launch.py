@@ -8,10 +8,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collectors"))
 
 from meterhouse_collector import outbox, ship, sources, spool, watch
 from meterhouse_collector.__main__ import main
-from meterhouse_collector.commands import run
 
 sources.__path__.append(str(Path(__file__).with_name("made_up")))
 if "SMALL_BATCHES" in os.environ:
+    from meterhouse_collector.commands import run  # not for `once`: it brings an HTTP server
+
     outbox.BATCH, spool.SEAL_EVENTS = 3, 10
     run.POLL, run.SEAL_AFTER, run.PUTS = 0.005, 0.02, 100
     watch.SEARCH, watch.SEARCH_SHARE = 0.02, 0
