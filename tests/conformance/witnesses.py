@@ -65,6 +65,7 @@ class Runs:
         words = ["once", "--home", str(self.home)] if channel == "transcript" else ["import", *self.imports[channel]]
         done = subprocess.run([sys.executable, "-m", "meterhouse_collector", *words, *spool], capture_output=True, text=True, check=False)  # fmt: skip
         assert done.returncode == 0, done.stderr
+        to.mkdir(exist_ok=True)  # nothing was shipped
         return to
 
     def load(self, channels: tuple[str, ...], work: Path, in_turn: bool = False) -> DataDir:
