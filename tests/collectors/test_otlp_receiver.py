@@ -13,9 +13,9 @@ import pytest
 from collectors.conformance import FIXTURES  # noqa: TID251 - tests/collectors
 from collectors.laptop import Laptop  # noqa: TID251
 from collectors.pushed import Pushed, bodies_of  # noqa: TID251
+from meterhouse_collector.journal import files
 from meterhouse_collector.otlp import body as bodies
 from meterhouse_collector.otlp import receiver as receivers
-from meterhouse_collector.otlp.journal import files
 from meterhouse_collector.otlp.receiver import Receiver
 from meterhouse_collector.privacy import Publisher
 from meterhouse_collector.spool import open_spool

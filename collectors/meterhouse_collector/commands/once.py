@@ -3,10 +3,10 @@
 import sys
 from argparse import Namespace
 
+from meterhouse_collector import journal
 from meterhouse_collector.collect import collect
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import ShipError, SpoolFullError
-from meterhouse_collector.otlp import journal
 from meterhouse_collector.place import resolve
 from meterhouse_collector.reader import Reader
 from meterhouse_collector.ship import ship_all

@@ -5,10 +5,9 @@ import sys
 from argparse import Namespace
 from typing import List
 
-from meterhouse_collector import segment
+from meterhouse_collector import journal, segment
 from meterhouse_collector.collect import collect
 from meterhouse_collector.cursors import copy_cursors
-from meterhouse_collector.otlp import journal
 from meterhouse_collector.outbox import Preview
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.spool import DATABASE, list_waiting, make_identity

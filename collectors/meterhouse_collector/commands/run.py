@@ -9,18 +9,20 @@ import sys
 import time
 from argparse import Namespace
 from contextlib import suppress
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from meterhouse_collector import __version__
 from meterhouse_collector.collect import collect
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import ShipError, SpoolError, SpoolFullError
 from meterhouse_collector.events import Draft
-from meterhouse_collector.otlp.receiver import HOST, Receiver
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.ship import Backoff, ship_one
 from meterhouse_collector.spool import Spool, list_waiting
 from meterhouse_collector.watch import Watch
+
+if TYPE_CHECKING:
+    from meterhouse_collector.otlp.receiver import Receiver
 
 POLL = 1.0  # seconds between looks at files that changed lately
 SEAL_AFTER = 3.0  # seconds that an event may wait for company in its segment
@@ -81,11 +83,16 @@ def follow(place: Place, destination: Any, stop: Stop) -> None:
             stop.wait(REOPEN)
 
 
-def listen(place: Place, sender: str) -> Optional[Receiver]:
+def listen(place: Place, sender: str) -> "Optional[Receiver]":
     """The agents' OTLP receiver; without its port, session files are still followed."""
     settings = place.settings
     if not settings.otlp_port:
         return None
+    from meterhouse_collector.otlp.receiver import (  # here: http.server costs 30 ms and is not always needed
+        HOST,
+        Receiver,
+    )
+
     limit = settings.spool_limit_mb << 20
     try:
         receiver = Receiver(place.spool, limit, place.publisher(sender), settings.otlp_port, settings.otlp_token)
@@ -104,7 +111,7 @@ class _Follower:
     """One open spool and the times at which something is due."""
 
     def __init__(
-        self, place: Place, spool: Spool, destination: Any, backoff: Backoff, receiver: Optional[Receiver]
+        self, place: Place, spool: Spool, destination: Any, backoff: Backoff, receiver: "Optional[Receiver]"
     ) -> None:
         self.spool = spool
         self.destination = destination

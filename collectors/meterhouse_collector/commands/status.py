@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 from meterhouse_collector import __version__, segment
 from meterhouse_collector.cursors import copy_cursors
-from meterhouse_collector.otlp.journal import PREFIX
+from meterhouse_collector.journal import PREFIX
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.spool import DATABASE, list_waiting, read_identity
 

@@ -16,9 +16,9 @@ from typing import Any, Dict, Optional, Tuple
 
 from meterhouse_collector import durable
 from meterhouse_collector.inlet import Inlets
+from meterhouse_collector.journal import Arrival, Journal
 from meterhouse_collector.otlp import SIGNALS, receive
 from meterhouse_collector.otlp.body import BodyError, Timed, decoded, read_body
-from meterhouse_collector.otlp.journal import Arrival, Journal
 from meterhouse_collector.privacy import Publisher
 from meterhouse_collector.spool import KEEP_FREE, list_waiting
 

@@ -9,12 +9,12 @@ import os
 import threading
 from typing import Any, BinaryIO, Dict, List, Optional
 
-from meterhouse_collector import durable, segment
-from meterhouse_collector.cursors import INLET, NEVER, Cursor
-from meterhouse_collector.errors import SpoolFullError
-from meterhouse_collector.outbox import Outbox
-from meterhouse_collector.segment import Entry
-from meterhouse_collector.spool import Spool
+from . import durable, segment
+from .cursors import INLET, NEVER, Cursor
+from .errors import SpoolFullError
+from .outbox import Outbox
+from .segment import Entry
+from .spool import Spool
 
 PREFIX = "arrived-"
 FILE_EVENTS = 5000  # far fewer than the ids that a cursor remembers, so that a file moved twice repeats nothing
