@@ -1,0 +1,65 @@
+"""Copilot CLI's logs and store: each request once, whichever of both is there, and no content."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from collectors import conformance, stores  # noqa: TID251 - the folder of these tests
+from meterhouse_collector.sources import copilot_cli
+
+NO_CONTENT = {"id", "sessionId", "timestamp", "type", "model", "toolCallId", "toolName", "apiCallId", "usageId", "sourceSessionId",
+              "messageId", "copilotVersion", "startTime", "repository", "repositoryHost", "branch", "providerType"}  # fmt: skip
+
+
+def read_root(root: Path) -> list:
+    return [event for path in copilot_cli.find(Path("/nowhere"), {"COPILOT_HOME": str(root)})
+            for event in (stores.read if path.suffix == ".db" else conformance.read_file)(copilot_cli, path)]  # fmt: skip
+
+
+@pytest.fixture
+def captured(tmp_path):
+    """The recorded files of one session, to be taken apart."""
+    source = conformance.shared("captures", "copilot-edit") / "home" / ".copilot"
+    for path in [*source.glob("session-state/*/events.jsonl"), *source.glob("session-store.db*")]:
+        copy = tmp_path / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return tmp_path
+
+
+def test_a_recorded_session_equals_what_the_provider_billed(captured):
+    found = read_root(captured)
+    known = [(e["response_id"], e["input_tokens"] - e["cache_read_tokens"], e["cache_read_tokens"], e["output_tokens"],
+              e["reasoning_tokens"], e["model"]) for e in found if e["kind"] == "model_request"]  # fmt: skip
+    billed = [tuple(row[name] for name in ("id", "input", "cache_read", "output", "reasoning", "model"))
+              for row in conformance.lines_of(conformance.shared("captures", "copilot-edit") / "truth.jsonl")]  # fmt: skip
+    assert known == billed
+    changes = conformance.of_kind(found, "code_change")
+    assert (sum(e["lines_added"] for e in changes), sum(e["lines_removed"] for e in changes)) == (24, 1)
+
+
+def test_log_and_store_give_the_very_same_events_and_either_is_enough(captured):
+    both = conformance.of_kind(read_root(captured), "model_request")
+    store = captured / "session-store.db"
+    shutil.move(captured / "session-state", captured / "gone")
+    alone = conformance.of_kind(stores.read(copilot_cli, store), "model_request")
+    assert [event["event_id"] for event in alone] == [event["event_id"] for event in both]
+    assert [event["output_tokens"] for event in alone] == [event["output_tokens"] for event in both]
+
+
+def test_resumes_and_their_growing_totals_count_once_and_a_failed_call_has_no_tokens():
+    found = conformance.of_kind(read_root(conformance.shared("copilot", "cli-1.0.102-A")), "model_request")
+    good = [event for event in found if event["status"] == "ok"]
+    assert sum(event["input_tokens"] for event in good) == 1380 + 1910 + 2440 + 1920 + 1380
+    assert [(e["http_status"], e.get("input_tokens")) for e in found if e["status"] != "ok"] == [(400, None)]
+
+
+def test_no_text_of_a_real_session_comes_out():
+    for path in conformance.shared("captures", "copilot-edit").rglob("events.jsonl"):
+        records = [conformance.canaried(record, NO_CONTENT) for record in conformance.lines_of(path)]
+        lines = conformance.drafts(copilot_cli, records, path)
+        assert len(lines) > 10
+        assert not [line for line in lines if conformance.CANARY.encode() in line]
+        assert "CANARY" not in json.dumps(lines[-1].decode())
