@@ -12,8 +12,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from meterhouse_collector.events import Draft
 from meterhouse_collector.here import Here
-from meterhouse_collector.json_values import count, count_or_zero, ident, part
+from meterhouse_collector.json_values import count, count_or_zero, ident, part, word
 from meterhouse_collector.lines import instant
+from meterhouse_collector.repository import normalise_remote
 
 from .tools import tool_drafts
 
@@ -103,8 +104,6 @@ def _begun(data: Dict[str, Any], at: str, state: Dict[str, Any], here: Here) -> 
 
 def _named(host: Any, name: Any) -> Optional[str]:
     """The repository as the log names it, for a work tree that is gone."""
-    from meterhouse_collector.repository import normalise_remote
-
     return normalise_remote(f"https://{host}/{name}") if isinstance(host, str) and isinstance(name, str) else None
 
 
@@ -151,7 +150,7 @@ def _drafted(usage: Dict[str, Any], sequence: int, at: str, values: Dict[str, An
     return Draft("model_request", (native_id, tokens["input_tokens"], tokens["output_tokens"]), at, {
         **values, **tokens, "native_id": native_id, "status": "ok", "model": usage.get("model"),
         "is_subagent": is_subagent, "query_source": "subagent" if is_subagent else "main",
-        "duration_ms": _whole(usage.get("duration")), "effort": ident(usage.get("reasoningEffort")),
+        "duration_ms": _whole(usage.get("duration")), "effort": word(usage.get("reasoningEffort")),
     })  # fmt: skip
 
 
