@@ -11,7 +11,7 @@ import io
 import os
 import sqlite3
 import sys
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 from . import __version__
 
@@ -24,6 +24,9 @@ COMMANDS = {
     "preview": "print exactly the event lines that would be sent next; sends nothing",
     "status": "what was sent, when and where, and what waits",
     "doctor": "what is found, what cannot be read and why, whether shipping works",
+    "exec": "start an agent with export and gateway in place and mark its session: exec -- AGENT …",
+    "install": "run in the background from now on, at every login",
+    "uninstall": "undo install; what was collected stays",
 }
 
 
@@ -53,10 +56,21 @@ def _module(name: str) -> Any:
     return importlib.import_module(f".commands.{name}{'_' if name == 'import' else ''}", __package__)
 
 
+def _split(given: List[str]) -> Tuple[List[str], List[str]]:
+    """Ours and, behind the first `--`, another program's; argparse would drop or take some of those."""
+    end = given.index("--") if "--" in given else len(given)
+    return given[:end], given[end + 1 :]
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; an error that a user can mend is one line on stderr."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = parser(next((word for word in given if word in COMMANDS), None)).parse_args(given)
+    given, passed = _split(given)
+    top = parser(next((word for word in given if word in COMMANDS), None))
+    options = top.parse_args(given)
+    options.passed = passed
+    if passed and options.command != "exec":
+        top.error("only exec takes arguments behind --")
     command = _module(options.command)
     from .errors import CollectorError
 

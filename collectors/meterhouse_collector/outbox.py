@@ -12,6 +12,8 @@ BATCH = 1000  # events; below cursors.RECENT, see there
 class Outbox:
     """Events and counts of the batch that is being read; `commit` makes them and the changed cursors durable."""
 
+    is_durable = True  # a file that was turned into events may go after a commit
+
     def __init__(self, cursors: Cursors) -> None:
         self.cursors = cursors
         self._pending: List[Entry] = []
@@ -65,6 +67,8 @@ class Outbox:
 
 class Preview(Outbox):
     """Prints the lines that would be sent; its cursors are a copy in memory, so nothing changes."""
+
+    is_durable = False
 
     def _keep(self, entries: List[Entry]) -> None:
         sys.stdout.buffer.writelines(entry.line + b"\n" for entry in entries)

@@ -8,6 +8,7 @@ from typing import Dict, Mapping
 
 from . import agents, settings
 from .errors import CollectorError
+from .host import Host
 from .outbox import Outbox
 from .privacy import Publisher
 from .reader import Reader
@@ -34,6 +35,11 @@ class Place:
     def open_spool(self) -> Spool:
         """The spool, opened alone."""
         return open_spool(self.spool, self.settings.spool_limit_mb << 20)
+
+    @property
+    def host(self) -> Host:
+        """The machine; of another's home, or of a home that is only read, no more than what lies in it."""
+        return Host(self.home, self.environment, Path(os.sep) if self.environment else None)
 
     @property
     def to(self) -> str:

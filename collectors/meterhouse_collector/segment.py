@@ -92,6 +92,12 @@ def announced(data: bytes) -> int:
         return 1
 
 
+def read_header(path: str) -> Dict[str, Any]:
+    """The header of a sealed file, without inflating its events."""
+    with gzip.open(path, "rb") as file:
+        return json.loads(file.readline())
+
+
 def event_id(line: bytes) -> str:
     """The id inside an event's canonical bytes."""
     return json.loads(line)["event_id"]

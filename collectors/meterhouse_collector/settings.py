@@ -27,6 +27,9 @@ KEYS = {
     "spool_limit_mb": "size at which reading stops until segments are shipped",
     "otlp_port": "port on 127.0.0.1 where run takes the agents' OTLP; 0 for none",
     "otlp_token": "secret that senders of OTLP must show: 16 to 200 letters, digits, - and _",
+    "gateway_url": "address of the organisation's model gateway, for agents that exec starts; without credentials",
+    "otlp_endpoint": "where agents export to: this collector's receiver",
+    "inventory": "false tells nothing of what is installed and set on this machine",
 }
 VARIABLES = {
     "person": "METERHOUSE_PERSON",
@@ -34,6 +37,9 @@ VARIABLES = {
     "to": "METERHOUSE_TO",
     "otlp_token": "METERHOUSE_OTLP_TOKEN",
 }
+ENDPOINT = "http://127.0.0.1:4318"  # OTLP's own port for HTTP
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?")
+SECRETS = ("pseudonym_key", "otlp_token")
 LEVELS = ("names", "counts")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")  # it stands in a URL
 TOKEN_VARIABLE, TOKEN_NAME = "METERHOUSE_TOKEN", "token"
@@ -55,6 +61,9 @@ class Settings:
     spool_limit_mb: int = 1024
     otlp_port: int = 4318
     otlp_token: Optional[str] = None
+    gateway_url: Optional[str] = None
+    otlp_endpoint: str = ENDPOINT
+    inventory: bool = True
 
     def token(self) -> str:
         """The intake's token as it is now: from the environment, else from a file that only its owner may read."""
@@ -81,16 +90,22 @@ def pseudonym(email: str, key: Optional[bytes]) -> str:
 
 def load(path: str, environment: Mapping[str, str], required: bool = False) -> Settings:
     """Settings of a file, which may be absent unless the user named it, and of the environment."""
-    values = _read(path, required)
+    values = read(path, required)
     for key, variable in VARIABLES.items():
         if environment.get(variable):
             values[key] = environment[variable]
+    return check_values(path, values)
+
+
+def check_values(path: str, values: Dict[str, Any]) -> Settings:
+    """Settings of these values; raises SettingsError, which names `path`."""
     settings = Settings(path, **values)
     _check(settings)
     return settings
 
 
-def _read(path: str, required: bool) -> Dict[str, Any]:
+def read(path: str, required: bool = False) -> Dict[str, Any]:
+    """What the file says, by key; nothing when it is absent and not required."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             values = json.load(file)
@@ -134,12 +149,13 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, key)
         if value is not None and not (isinstance(value, str) and value.strip()):
             raise SettingsError(f"{settings.path}: {key} must be text; {KEYS[key]}")
-    if not isinstance(settings.allow_http, bool):
-        raise SettingsError(f"{settings.path}: allow_http must be true or false; {KEYS['allow_http']}")
+    for key in ("allow_http", "inventory"):
+        if not isinstance(getattr(settings, key), bool):
+            raise SettingsError(f"{settings.path}: {key} must be true or false; {KEYS[key]}")
     limit = settings.spool_limit_mb
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise SettingsError(f"{settings.path}: spool_limit_mb must be a whole number from 1; {KEYS['spool_limit_mb']}")
-    _check_otlp(settings)
+    _check_addresses(settings)
     if settings.privacy == "counts" and not settings.pseudonym_key:
         raise SettingsError(
             f"{settings.path}: privacy counts needs pseudonym_key, or a dictionary undoes the hashes; "
@@ -157,12 +173,18 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _check_otlp(settings: Settings) -> None:
+def _check_addresses(settings: Settings) -> None:
     port, token = settings.otlp_port, settings.otlp_token
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 1 << 16:
         raise SettingsError(f"{settings.path}: otlp_port must be a whole number from 0 to 65535; {KEYS['otlp_port']}")
     if token is not None and not _TOKEN.fullmatch(token):
         raise SettingsError(f"{settings.path}: otlp_token is too short or has other characters; {KEYS['otlp_token']}")
+    for key in ("gateway_url", "otlp_endpoint"):
+        value = getattr(settings, key)
+        if value is not None and not (isinstance(value, str) and _ADDRESS.fullmatch(value)):
+            raise SettingsError(
+                f"{settings.path}: {key} must be http(s)://HOST without user, query or blanks; {KEYS[key]}"
+            )
 
 
 def default_path(spool: str) -> str:

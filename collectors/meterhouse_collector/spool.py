@@ -71,6 +71,11 @@ class Spool(Outbox):
             self.seal()
         self.check_room()
 
+    @property
+    def unsealed_events(self) -> int:
+        """Events that are durable and in no sealed segment yet."""
+        return self._active_events
+
     def unsealed_age(self) -> float:
         """Seconds since the oldest event that waits for its segment to be sealed."""
         return time.monotonic() - self._oldest if self._oldest is not None else 0.0

@@ -7,7 +7,7 @@ from meterhouse_collector import journal
 from meterhouse_collector.collect import collect
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import ShipError, SpoolFullError
-from meterhouse_collector.place import resolve
+from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.reader import Reader
 from meterhouse_collector.ship import ship_all
 from meterhouse_collector.spool import Spool, list_waiting
@@ -22,7 +22,7 @@ def main(arguments: Namespace) -> int:
         reader = place.reader(spool, spool.sender)
         count, left = 0, True
         while left:
-            left = _read(spool, reader)
+            left = _read(spool, reader, place)
             spool.seal()
             shipped = ship_all(spool, destination)
             count += shipped
@@ -41,12 +41,12 @@ def main(arguments: Namespace) -> int:
     return 0
 
 
-def _read(spool: Spool, reader: Reader) -> bool:
+def _read(spool: Spool, reader: Reader, place: Place) -> bool:
     """Whether the spool became full before everything was read; what a killed `run` left comes first."""
     try:
         for path in journal.files(spool.folder):
             journal.move_file(spool, path)
-        collect(reader)
+        collect(reader, place)
     except SpoolFullError:
         return True
     return False

@@ -28,7 +28,7 @@ def main(arguments: Namespace) -> int:
     for path in journal.files(place.spool):
         journal.take_file(out, path)
     # without a person the device stands for it, so its id must be made now: a passing one would preview other bytes
-    collect(place.reader(out, make_identity(place.spool) if place.settings.person is None else ""))
+    collect(place.reader(out, make_identity(place.spool) if place.settings.person is None else ""), place)
     sys.stdout.buffer.flush()
     out.cursors.close()
     return 0

@@ -3,7 +3,6 @@
 Whatever fails is tried again and told once; the agents never notice us, and what is not read yet stays in their files.
 """
 
-import platform
 import signal
 import sys
 import time
@@ -11,11 +10,10 @@ from argparse import Namespace
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Optional
 
-from meterhouse_collector import __version__
 from meterhouse_collector.collect import collect
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import ShipError, SpoolError, SpoolFullError
-from meterhouse_collector.events import Draft
+from meterhouse_collector.heartbeat import Heartbeat
 from meterhouse_collector.place import Place, resolve
 from meterhouse_collector.ship import Backoff, ship_one
 from meterhouse_collector.spool import Spool, list_waiting
@@ -113,6 +111,7 @@ class _Follower:
     def __init__(
         self, place: Place, spool: Spool, destination: Any, backoff: Backoff, receiver: "Optional[Receiver]"
     ) -> None:
+        self.place = place
         self.spool = spool
         self.destination = destination
         self.backoff = backoff
@@ -120,7 +119,7 @@ class _Follower:
         self.reader = place.reader(spool, spool.sender)
         self.watch = Watch()
         self.told_full = False
-        self.beat = ""
+        self.heartbeat = Heartbeat(place.host)
 
     def run(self, stop: Stop) -> None:
         """Poll until stopped; the last events are sealed, the next start ships them."""
@@ -147,8 +146,8 @@ class _Follower:
                 self.receiver.journal.move(self.spool)
             self.spool.check_room()  # a full spool costs this look, not a search of all folders
             if self.watch.search_due(begin):
-                files = collect(self.reader)
-                self._heartbeat(len(files))
+                files = collect(self.reader, self.place)
+                self.heartbeat.beat(self.spool, self.reader.publisher, len(files))
                 looks = {path: seen for path, (seen, _) in self.reader.known.items()}
                 now = time.monotonic()
                 self.watch.searched(files, looks, self.reader.folders, now, now - begin)
@@ -172,28 +171,3 @@ class _Follower:
                     print(f"{count} events shipped to {self.destination.url}", file=sys.stderr)
         except ShipError as error:
             self.backoff.failed(error, now)
-
-    def _heartbeat(self, files: int) -> None:
-        """At most one an hour, known by its id also after a restart."""
-        now = time.gmtime()
-        hour = time.strftime("%Y-%m-%dT%H", now)
-        if hour == self.beat:
-            return
-        self.beat = hour
-        cursors = self.spool.cursors
-        totals = cursors.totals()
-        values = {
-            "collector_version": __version__,
-            "platform": platform.system().lower(),
-            "files_watched": files,
-            "files_unreadable": sum(map(len, cursors.problems().values())),
-            "lines_skipped": sum(totals.get(reason, 0) for reason in ("not_json", "line_too_long", "source_error")),
-        }
-        draft = Draft("heartbeat", (self.spool.sender, hour), time.strftime("%Y-%m-%dT%H:%M:%SZ", now), values)
-        event_id, line = self.reader.publisher.event(draft, "collector", "collector")
-        cursor = cursors.load("collector", "collector")
-        cursor.source = "collector"
-        if cursor.first(event_id):
-            self.spool.add(cursor.path, 1, line)
-            cursors.save(cursor)
-            self.spool.commit()

@@ -185,7 +185,7 @@ def _file_changes(changes: Dict[str, Any]) -> List[Change]:
 def _file_change(path: str, change: Dict[str, Any]) -> Change:
     if len(change) == 1:  # early versions write {"add": {"content": …}} for {"type": "add", "content": …}
         ((kind, told),) = change.items()
-        change = {"type": kind, **told} if kind in _OPERATIONS and isinstance(told, dict) else change
+        change = {"type": kind, **told} if kind in OPERATIONS and isinstance(told, dict) else change
     kind, content, diff = change.get("type"), change.get("content"), change.get("unified_diff")
     added = removed = None
     if isinstance(diff, str):

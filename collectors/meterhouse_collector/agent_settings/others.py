@@ -1,0 +1,32 @@
+"""Agents that are found and counted from their files, or only found; they have no export that we switch on."""
+
+from meterhouse_collector.agent_settings import Agent, ConfigFile, Server, mcp_servers
+from meterhouse_collector.host import Host
+
+
+def _cursor_servers(host: Host) -> "list[Server]":
+    return mcp_servers(host.table(host.home / ".cursor" / "mcp.json").get("mcpServers"))
+
+
+AGENTS = (
+    Agent("amp", "Amp", ("amp",), (".local/share/amp", ".config/amp"), packages=("@sourcegraph/amp",)),
+    Agent("cline", "Cline", ("cline",), (".cline",), packages=("cline",)),
+    Agent(
+        "cursor",
+        "Cursor",
+        ("cursor-agent", "cursor"),
+        (".cursor",),
+        servers=_cursor_servers,
+        files=(ConfigFile("cursor_mcp", ".cursor/mcp.json"),),
+    ),
+    Agent("droid", "Droid", ("droid",), (".factory",)),
+    Agent("goose", "Goose", ("goose",), (".local/share/goose", ".config/goose")),
+    Agent("kilo", "Kilo", ("kilo", "kilocode"), (".local/share/kilo", ".config/kilo"), packages=("@kilocode/cli",)),
+    Agent(
+        "pi",
+        "Pi",
+        ("pi",),
+        (".pi",),
+        packages=("@mariozechner/pi-coding-agent", "@earendil-works/pi-coding-agent"),
+    ),
+)
