@@ -1,11 +1,13 @@
-"""`doctor`: what there is to read, what cannot be read and why, and whether shipping would work."""
+"""`doctor`: what there is to read, which agents are here and how they are set, what is not collected and why, whether shipping works."""
 
+import json
 import os
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Dict, Iterator, List, Tuple
 
-from meterhouse_collector import agents, git, stream
+from meterhouse_collector import agents, checkup, git, stream
 from meterhouse_collector.agents import Source
+from meterhouse_collector.checkup import BAD, NOTE, OK
 from meterhouse_collector.cursors import copy_cursors
 from meterhouse_collector.destination import open_destination
 from meterhouse_collector.errors import CollectorError
@@ -15,15 +17,32 @@ from meterhouse_collector.reader import look
 from meterhouse_collector.spool import DATABASE
 from meterhouse_collector.stream import ZSTD_SUFFIX
 
-OK, NOTE, BAD = "ok", "note", "bad"
+
+def arguments(parser: ArgumentParser) -> None:
+    """What this command takes besides what all do."""
+    parser.add_argument("--json", action="store_true", help="findings and agents, as JSON")
 
 
 def main(arguments: Namespace) -> int:
     """One line per finding; exit code 1 when one is bad."""
     place = resolve(arguments)
-    findings = [*_sources(place), *_programs(), *_spool(place), *_destination(place)]
-    for level, text in findings:
-        print(f"{level:4}  {text}")
+    installed = checkup.agents_of(place)
+    spool = list(_spool(place))
+    is_running = any(level == NOTE and "another collector" in text for level, text in spool)
+    findings = [
+        *_sources(place),
+        *checkup.findings(place, installed),
+        *checkup.receiver(place, is_running),
+        *_programs(),
+        *spool,
+        *_destination(place),
+    ]
+    if arguments.json:
+        rows = [{"level": level, "text": text} for level, text in findings]
+        print(json.dumps({"agents": checkup.rows(place, installed), "findings": rows}, indent=1, ensure_ascii=False))
+    else:
+        for level, text in findings:
+            print(f"{level:4}  {text}")
     return 1 if any(level == BAD for level, _ in findings) else 0
 
 
