@@ -1,11 +1,13 @@
 """The pages and files of docs/deploy are what the agents' modules say today, and an agent so set exports to us."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from meterhouse_collector import settings
 from meterhouse_collector.agent_settings import known, pages
 from meterhouse_collector.host import Host
 from meterhouse_collector.settings import ENDPOINT
@@ -58,3 +60,8 @@ def test_every_file_parses_in_its_own_format():
                 tomllib.loads(file.text(ENDPOINT)) if file.name.endswith(".toml") else json.loads(file.text(ENDPOINT))
             )
             assert set(file.places) == {"linux", "darwin", "windows"}
+
+
+def test_the_collectors_readme_lists_every_setting():
+    text = (FOLDER.parents[1] / "collectors" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(settings.KEYS)
