@@ -64,8 +64,9 @@ bench: setup  ## speed and memory, as ratios to a floor measured in the same run
 	@$(BIN)/python tests/bench/collector_bench.py
 	@$(BIN)/python tests/bench/pipeline_bench.py
 
-docs: setup  ## write docs/reference from contract, models and metrics
+docs: setup  ## write docs/reference from contract, models and metrics, docs/deploy from the agents' settings
 	@$(BIN)/python -m meterhouse.reference docs/reference
+	@$(BIN)/python -m meterhouse_collector.deploy_pages docs/deploy
 
 contract: setup  ## publish the event contract from the collector's vocabulary
 	@cd collectors && ../$(BIN)/python -m meterhouse_collector.contract > ../models/contracts/event.v1.json

@@ -8,13 +8,14 @@ import json
 import os
 import re
 from contextlib import suppress
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
 
 from . import durable
 from .events import Draft
-from .inlet import Inlet
-from .outbox import Outbox
-from .privacy import Publisher
+
+if TYPE_CHECKING:  # a start through `exec` needs none of them
+    from .outbox import Outbox
+    from .privacy import Publisher
 
 FOLDER = "launches"
 KEYS = ("agent", "agent_version", "session_id", "origin", "gateway", "platform", "exit_code", "duration_ms")
@@ -45,8 +46,10 @@ def write(folder: str, launch_id: str, started_at: str, facts: Dict[str, Any]) -
     return True
 
 
-def collect(out: Outbox, publisher: Publisher, folder: str) -> None:
+def collect(out: "Outbox", publisher: "Publisher", folder: str) -> None:
     """Turn what waits into events; a file goes once its event is durable, one that holds none is counted and goes, too."""
+    from .inlet import Inlet
+
     inlet = Inlet(out, publisher, "launch", "collector")
     done = []
     for path in _waiting(folder):

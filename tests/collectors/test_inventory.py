@@ -7,7 +7,6 @@ import string
 import subprocess
 import sys
 import time
-import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -15,10 +14,9 @@ import pytest
 
 from collectors.laptop import LAUNCH, Laptop, jsonl, turn  # noqa: TID251 - tests/collectors
 from collectors.test_hygiene import python39  # noqa: TID251 - tests/collectors
-from meterhouse_collector import toml_subset
 from meterhouse_collector.__main__ import main
 from meterhouse_collector.agent_settings import by_program, known
-from meterhouse_collector.host import Host, parse_json
+from meterhouse_collector.host import Host
 from meterhouse_collector.inventory import credentials, found
 
 DICE = random.Random(20261120)
@@ -305,32 +303,6 @@ def test_every_agent_has_a_name_of_its_own_and_is_found_by_its_programs():
         for program in agent.programs:
             assert by_program(f"/usr/bin/{program}") == by_program(f"C:\\x\\{program.upper()}.CMD") == agent
     assert by_program("vim") is None
-
-
-TOML = ['a = 1', 'a.b."c d" = true', "[x]\ny = 'z'\n[x.w]\nv = \"q\\\"\\u00e9\\n\"", '[[r]]\nn = 1\n[[r]]\nn = 2', 'l = [1, [2, "x"], {k = "v"},]',
-        's = """\nline\n"two\\\n   three"""', "s = '''a\n'b'''", 'n = [ # comment\n 1, # one\n 2 ]', 'f = 1.5\ng = 1_000\nh = -3', '"q.u" = 1 # x',
-        '[otel]\nexporter = { otlp-http = { endpoint = "http://x", headers = { "a-b" = "c" } } }', '[a."b.c".d]\ne = []\nt = {}']  # fmt: skip
-
-
-@pytest.mark.parametrize("text", TOML)
-def test_the_toml_subset_reads_as_tomllib_does(text):
-    assert toml_subset.parse_toml(text) == tomllib.loads(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["a = ", "= 1", "[", "[[", '"', "a = [1", "a = {", "\0", "a = 1 b = 2", "x = 2026-01-01T00:00:00Z"]
-)
-def test_odd_toml_hides_no_other_line(text):
-    assert toml_subset.parse_toml(f"{text}\n[ok]\nb = 2\n").get("ok") == {"b": 2} or text in (
-        "a = [1",
-        "a = {",
-        "[",
-        "[[",
-    )
-
-
-def test_json_with_comments_and_trailing_commas_is_read_and_a_text_with_slashes_stays():
-    assert parse_json('{/* a */ "url": "https://x//y", // b\n "l": [1, 2,], }') == {"url": "https://x//y", "l": [1, 2]}
 
 
 def test_python_3_9_tells_the_same_inventory(home, monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collectors.laptop import LAUNCH, Laptop, jsonl, turn  # noqa: TID251 - tests/collectors
-from meterhouse_collector import service
+from meterhouse_collector import __version__, service
 from meterhouse_collector.service import Job, systemd
 
 KEY = "an organisation's secret key"
@@ -190,7 +190,9 @@ def test_purge_ships_before_it_removes_and_keeps_what_it_cannot_ship(tmp_path):
     assert machine.laptop.ids() == ["turn-1"]
 
 
-def test_the_command_of_a_service_names_this_python_and_no_user_folder_of_modules():
-    command = service.command_of("/s/collector.json", "/s/spool", None)
-    assert command[:2] == [sys.executable, "-I"]
+def test_the_command_of_a_service_runs_this_collector_wherever_it_is_started(tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of the user was imported')")
+    command = [*service.command_of("/s/collector.json", "/s/spool", None)[:4], "--version"]
     assert os.path.isabs(command[0])
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (__version__, "")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from meterhouse_collector import deploy_pages as pages
 from meterhouse_collector import settings
-from meterhouse_collector.agent_settings import known, pages
+from meterhouse_collector.agent_settings import known
 from meterhouse_collector.host import Host
 from meterhouse_collector.settings import ENDPOINT
 
@@ -18,7 +19,7 @@ MANAGED = {agent.name: agent for agent in known() if agent.managed}
 
 @pytest.mark.parametrize("name", sorted(pages.pages()))
 def test_the_page_is_current(name):
-    told = "is stale; run `python -m meterhouse_collector.agent_settings.pages docs/deploy`"
+    told = "is stale; run `python -m meterhouse_collector.deploy_pages docs/deploy`"
     assert (FOLDER / name).read_text(encoding="utf-8") == pages.pages()[name], f"docs/deploy/{name} {told}"
 
 

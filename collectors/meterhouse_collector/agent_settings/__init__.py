@@ -90,7 +90,8 @@ def known() -> List[Agent]:
     """Every agent of this package's modules, by name."""
     found: List[Agent] = []
     for _, name, _ in pkgutil.iter_modules(__path__):
-        found += getattr(importlib.import_module(f"{__name__}.{name}"), "AGENTS", ())
+        if not name.startswith("_"):
+            found += importlib.import_module(f"{__name__}.{name}").AGENTS
     return sorted(found, key=lambda agent: agent.name)
 
 

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 import uuid
@@ -184,6 +183,8 @@ def _become(program: str, start: Start) -> int:
 
 def _run(program: str, start: Start) -> int:
     """Run the agent as a child; signals meant for it reach it, and those of the terminal reach both."""
+    import subprocess
+
     quiet = [signal.SIGINT] + ([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])
     before = {
         number: signal.signal(number, lambda *_: None) for number in quiet

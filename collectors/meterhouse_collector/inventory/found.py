@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional
 
@@ -73,6 +72,8 @@ def version_of(agent: Agent, program: str) -> Optional[str]:
 
 def ask_version(program: str, timeout: float = ASK_TIMEOUT) -> Optional[str]:
     """What `program --version` prints first that looks like one; nothing else of its output is kept."""
+    import subprocess  # here, because every other use of this module runs nothing
+
     try:
         done = subprocess.run(
             [program, "--version"],

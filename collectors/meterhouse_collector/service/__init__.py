@@ -38,6 +38,12 @@ def platform_of(system: Optional[str] = None) -> Any:
 
 
 def command_of(settings: str, spool: str, home: Optional[str]) -> List[str]:
-    """The command line of `run` under this very Python; -I keeps the user's variables and folders out of it."""
-    module = [sys.executable, "-I", "-m", "meterhouse_collector", "run", "--settings", settings, "--spool", spool]
-    return module + (["--home", home] if home else [])
+    """The command line of `run` under this very Python, wherever the collector is installed.
+
+    -I keeps the user's variables and the working folder, which is home, out of the module path; it closes the user's own
+    site-packages as well, so the collector's folder is named.
+    """
+    folder = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.append({folder!r}); from meterhouse_collector.__main__ import main; sys.exit(main())"
+    words = [sys.executable, "-I", "-c", code, "run", "--settings", settings, "--spool", spool]
+    return words + (["--home", home] if home else [])

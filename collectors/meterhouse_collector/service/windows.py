@@ -8,34 +8,11 @@ from xml.sax.saxutils import escape
 from meterhouse_collector.service import ABOUT, Job, Plan
 
 TASK = "Meterhouse Collector"
-
-
-def plan(job: Job, environment: Mapping[str, str]) -> Plan:
-    """The XML lies beside the settings; schtasks keeps its own copy."""
-    path = job.state / "meterhouse-collector.xml"
-    user = "\\".join(filter(None, (environment.get("USERDOMAIN"), environment.get("USERNAME"))))
-    return Plan(
-        path,
-        task(job, user),
-        "utf-16",
-        start=(("schtasks", "/Create", "/TN", TASK, "/XML", str(path), "/F"), ("schtasks", "/Run", "/TN", TASK)),
-        stop=(("schtasks", "/End", "/TN", TASK), ("schtasks", "/Delete", "/TN", TASK, "/F")),
-        logs=f'schtasks /Query /TN "{TASK}" /V',
-    )
-
-
-def task(job: Job, user: str) -> str:
-    """The task's text. Priority 8 is below normal for processor, disk and memory; a task knows no quota."""
-    program, *words = job.command
-    folder, name = os.path.split(program)
-    if name.lower() == "python.exe":  # its sister without a console window
-        program = os.path.join(folder, "pythonw.exe")
-    user_id = f"\n      <UserId>{escape(user)}</UserId>" if user else ""
-    return f"""\
+TEMPLATE = """\
 <?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.3" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>{escape(ABOUT)}</Description>
+    <Description>{about}</Description>
   </RegistrationInfo>
   <Triggers>
     <LogonTrigger>
@@ -63,9 +40,34 @@ def task(job: Job, user: str) -> str:
   </Settings>
   <Actions Context="Author">
     <Exec>
-      <Command>{escape(program)}</Command>
-      <Arguments>{escape(subprocess.list2cmdline(words))}</Arguments>
+      <Command>{program}</Command>
+      <Arguments>{words}</Arguments>
     </Exec>
   </Actions>
 </Task>
 """
+
+
+def plan(job: Job, environment: Mapping[str, str]) -> Plan:
+    """The XML lies beside the settings; schtasks keeps its own copy."""
+    path = job.state / "meterhouse-collector.xml"
+    user = "\\".join(filter(None, (environment.get("USERDOMAIN"), environment.get("USERNAME"))))
+    return Plan(
+        path,
+        task(job, user),
+        "utf-16",
+        start=(("schtasks", "/Create", "/TN", TASK, "/XML", str(path), "/F"), ("schtasks", "/Run", "/TN", TASK)),
+        stop=(("schtasks", "/End", "/TN", TASK), ("schtasks", "/Delete", "/TN", TASK, "/F")),
+        logs=f'schtasks /Query /TN "{TASK}" /V',
+    )
+
+
+def task(job: Job, user: str) -> str:
+    """The task's text. Priority 8 is below normal for processor, disk and memory; a task knows no quota."""
+    program, *words = job.command
+    folder, name = os.path.split(program)
+    if name.lower() == "python.exe":  # its sister without a console window
+        program = os.path.join(folder, "pythonw.exe")
+    user_id = f"\n      <UserId>{escape(user)}</UserId>" if user else ""
+    words = escape(subprocess.list2cmdline(words))
+    return TEMPLATE.format(about=escape(ABOUT), user_id=user_id, program=escape(program), words=words)

@@ -1,13 +1,15 @@
-"""Writes docs/deploy from the agents' own modules: `python -m meterhouse_collector.agent_settings.pages DIR`. Never edit those pages."""
+"""Writes docs/deploy from the agents' own modules: `python -m meterhouse_collector.deploy_pages DIR`. Never edit those pages."""
 
 import sys
 from pathlib import Path
 from typing import Dict, List
 
-from meterhouse_collector.agent_settings import Agent, known
-from meterhouse_collector.settings import ENDPOINT
+from .agent_settings import Agent, known
+from .settings import ENDPOINT
 
-MADE = "<!-- written by `python -m meterhouse_collector.agent_settings.pages docs/deploy`; edit the agent's module instead -->\n\n"
+MADE = (
+    "<!-- written by `python -m meterhouse_collector.deploy_pages docs/deploy`; edit the agent's module instead -->\n\n"
+)
 PLATFORMS = {"linux": "Linux", "darwin": "macOS", "windows": "Windows"}
 INTRO = """\
 # Switching on export for an organisation
