@@ -23,6 +23,7 @@ COMMANDS = {
     "token": "add, remove or list who may send to an intake",
     "preview": "print exactly the event lines that would be sent next; sends nothing",
     "status": "what was sent, when and where, and what waits",
+    "pull": "fetch a vendor's usage and cost reports, ship what changed, end",
     "doctor": "what is found, what cannot be read and why, whether shipping works",
     "exec": "start an agent with export and gateway in place and mark its session: exec -- AGENT …",
     "install": "run in the background from now on, at every login",

@@ -61,3 +61,15 @@ class TooLargeError(ShipError):
 
 class RefusedError(ShipError):
     """The intake read the segment and will never take it as it is."""
+
+
+class VendorError(CollectorError):
+    """A vendor's report cannot be had now: refused, or not reached; its text never holds a key, a query or an answer."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class WindowError(CollectorError):
+    """One window of a vendor's report did not come whole; what an earlier fetch said of it stays in force."""

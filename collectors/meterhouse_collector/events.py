@@ -65,7 +65,7 @@ KINDS: Dict[str, Kind] = {
         ("provider", "model", "response_id", "provider_request_id", *TOKENS, "http_status", "error_class", "attempt",
          "service_tier", "speed", "processing", "inference_geo", "effort", "query_source", "is_output_estimated",
          "is_fallback", "duration_ms", "time_to_first_token_ms", "reported_cost_usd", "reported_cost_basis",
-         "session_started_at", "model_requested", "is_subscription", *GATEWAY, *AMOUNTS, *REPORT),
+         "session_started_at", "model_requested", "is_subscription", *GATEWAY, *AMOUNTS, *REPORT, "billing_account"),
     ),
     "tool_call": Kind(
         "One tool call of an agent, with its outcome when that is known.",
@@ -93,7 +93,7 @@ KINDS: Dict[str, Kind] = {
         "One commit in a work tree that a session named.",
         ("commit_sha",),
         ("committed_at", "parent_count", *LINES[:2], "files_changed", "binary_files", "ai_agents", "ai_evidence",
-         "is_revert", "reverts_sha", "patch_key", "is_bot", "ai_lines_added", "ai_lines_removed", *REPORT),
+         "is_revert", "reverts_sha", "patch_key", "is_bot", "ai_lines_added", "ai_lines_removed", *REPORT, "billing_account"),
     ),
     "pull_request": Kind(
         "State of one pull or merge request at one moment.",
@@ -146,7 +146,7 @@ KINDS: Dict[str, Kind] = {
         "One row of a vendor's usage, cost or activity report: compared with requests, never added to them.",
         REPORT,
         (*DIMENSIONS, *TOKENS, "requests", "sessions", "prompts", "commits", "pull_requests", *LINES[:2],
-         "lines_suggested", "edits_accepted", "edits_rejected", "tool_name", *AMOUNTS),
+         "lines_suggested", "edits_accepted", "edits_rejected", "tool_name", *AMOUNTS, "processing", "charge_category"),
     ),
     "vendor_window": Kind(
         "One fetch of one window of a vendor's report; it replaces what earlier fetches of that window said.",

@@ -106,7 +106,7 @@ FIELDS = _fields(
         "Cost that the agent, gateway or vendor itself stated; compared, never added.",
         "USD",
     ),
-    F("reported_cost_basis", "id", "client_estimate, gateway_list or provider_invoiced."),
+    F("reported_cost_basis", "id", "client_estimate, gateway_list, provider_invoiced or plan_included."),
     # tool calls and code
     F("tool_call_id", "id", "The id that ties call, result and code change together."),
     F("tool_name", "id", "Built-in tool by name; mcp_tool or custom_tool for all others."),
@@ -172,7 +172,11 @@ FIELDS = _fields(
     F("billing_account", "id", "Account that the vendor bills."),
     F("billing_period_start", "day", "First day of the period."),
     F("billing_period_end", "day", "Day after the last day of the period."),
-    F("charge_category", "id", "usage, purchase, tax, credit or adjustment (FOCUS)."),
+    F(
+        "charge_category",
+        "id",
+        "usage, purchase, tax, credit or adjustment (FOCUS); amounts of a credit are to be subtracted.",
+    ),
     F("service_name", "id", "Billed service."),
     F("sku", "id", "Billed unit's name."),
     F("quantity", "money", "Billed quantity as a decimal string."),

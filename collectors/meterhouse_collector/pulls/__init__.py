@@ -1,0 +1,1 @@
+"""One module per vendor whose reports we pull; discovered by the command, listed nowhere."""
