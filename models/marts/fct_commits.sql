@@ -1,6 +1,7 @@
 /*
 description: >
-  One row per commit that a collector found in a work tree or an agent reported. No evidence of an agent means unknown, not human.
+  One row per commit that a collector found in a work tree or an agent or its vendor reported. Where git has it, git's repository,
+  branch, lines and author win. No evidence of an agent means unknown, not human.
 grain: [sha]
 kind: daily
 columns:
@@ -11,8 +12,10 @@ columns:
   branch: "Branch checked out when it was found, if it holds the commit."
   person_key: "Pseudonym of the author, when the author is known."
   team: "Team of the author on that day."
-  lines_added: {about: "Lines added, binary files left out; NULL when only an agent reported the commit.", unit: lines, tests: [">= 0"]}
+  lines_added: {about: "Lines added, binary files left out; the vendor's count when only a vendor has it, NULL when only an agent does.", unit: lines, tests: [">= 0"]}
   lines_removed: {about: "Lines removed, likewise.", unit: lines, tests: [">= 0"]}
+  ai_lines_added: {about: "Lines that the agent's vendor attributes to it; NULL without such a report.", unit: lines, tests: [">= 0"]}
+  ai_lines_removed: {about: "Removed lines, likewise.", unit: lines, tests: [">= 0"]}
   files_changed: {about: "Files touched.", unit: files}
   binary_files: {about: "Binary files touched.", unit: files}
   is_merge: "Whether it has two parents or more."
@@ -27,13 +30,15 @@ WITH gathered AS (
     commit_sha AS sha,
     min(day) AS first_day,
     min(coalesce(committed_at, occurred_at)) AS committed_at,
-    max(repository) AS repository,
-    max(branch) AS branch,
+    coalesce(max(CASE WHEN source = 'git' THEN repository END), max(repository)) AS repository,
+    CASE WHEN bool_or(source = 'git') THEN max(CASE WHEN source = 'git' THEN branch END) ELSE max(branch) END AS branch,
     max(CASE WHEN person_key IN (SELECT person_key FROM dim_people) THEN person_key END) AS roster_key,
     max(CASE WHEN source = 'git' THEN person_key END) AS author_key,
     max(person_key) AS any_person_key,
-    max(lines_added) AS lines_added,
-    max(lines_removed) AS lines_removed,
+    coalesce(max(CASE WHEN source = 'git' THEN lines_added END), max(lines_added)) AS lines_added,
+    coalesce(max(CASE WHEN source = 'git' THEN lines_removed END), max(lines_removed)) AS lines_removed,
+    max(ai_lines_added) AS ai_lines_added,
+    max(ai_lines_removed) AS ai_lines_removed,
     max(files_changed) AS files_changed,
     max(binary_files) AS binary_files,
     max(parent_count) AS parent_count,
@@ -43,6 +48,7 @@ WITH gathered AS (
     array_to_string(list_sort(list_distinct(flatten(list(coalesce(ai_agents, []))))), ',') AS ai_agents,
     array_to_string(list_sort(list_distinct(flatten(list(coalesce(ai_evidence, []))))), ',') AS ai_evidence
   FROM lake_commit
+  WHERE event_id NOT IN (SELECT event_id FROM stg_superseded_events WHERE kind = 'commit')
   GROUP BY commit_sha
 ),
 
@@ -62,6 +68,8 @@ SELECT
   people.team,
   owned.lines_added,
   owned.lines_removed,
+  owned.ai_lines_added,
+  owned.ai_lines_removed,
   owned.files_changed,
   owned.binary_files,
   coalesce(owned.parent_count >= 2, false) AS is_merge,

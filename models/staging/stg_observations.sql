@@ -14,6 +14,7 @@ WITH keyed AS (
       WHEN response_id IS NOT NULL THEN session_id || ':' || response_id
     END AS response_key
   FROM lake_model_request
+  WHERE event_id NOT IN (SELECT event_id FROM stg_superseded_events WHERE kind = 'model_request')
 ),
 
 -- OTLP knows request ids and gateways response ids; a transcript that knows both ties them together
