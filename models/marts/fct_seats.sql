@@ -2,7 +2,7 @@
 description: >
   Paid seats of agents as they were on each day that was pulled, one a person and plan, or one a seat where no key tells people apart.
   Days without a pull are missing, not empty.
-grain: [day, agent, billing_account, plan, seat_key]
+grain: [day, agent, seat_key]
 kind: daily
 columns:
   day: {about: "UTC day on which the seats were looked at.", tests: [not_null]}
@@ -10,7 +10,7 @@ columns:
   provider: "Who bills it."
   billing_account: "Account as the settings of the pull name it."
   plan: "Subscription plan."
-  seat_key: {about: "The person, or the seat itself where the person is unknown.", tests: [not_null]}
+  seat_key: {about: "Account, plan and person; the seat itself where the person is unknown.", tests: [not_null]}
   person_key: "Pseudonym of the person."
   team: "Team of the person on that day."
   seat_state: {about: "active, pending or cancelled; pending ends with the billing period.", tests: [not_null]}
@@ -20,7 +20,9 @@ columns:
 WITH ranked AS (
   SELECT
     seats.*,
-    coalesce(seats.person_key, seats.event_id) AS seat_key,
+    concat_ws(
+      ':', coalesce(seats.billing_account, ''), coalesce(seats.plan, ''), coalesce(seats.person_key, seats.event_id)
+    ) AS seat_key,
     row_number() OVER (
       PARTITION BY seats.day, seats.agent, coalesce(seats.billing_account, ''), coalesce(seats.plan, ''),
         coalesce(seats.person_key, seats.event_id)

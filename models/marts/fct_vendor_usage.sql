@@ -3,12 +3,12 @@ description: >
   What vendors report, by UTC day and every dimension that the report names; the newest fetch of each day, replaced whole when a
   vendor restates it. Compare it with fct_requests, never add it to them, and never add one report to another: several reports of a
   vendor tell the same tokens in different cuts. NULL in a dimension means that the vendor does not attribute the row.
-grain: [day, report, billing_account, person_key, agent, provider, product, model, service_tier, speed, processing, inference_geo,
-  context_window, cost_type, token_type, tool_name, workspace, api_key_id, is_subscription, is_billable]
+grain: [day, report, usage_key]
 kind: daily
 columns:
   day: {about: "UTC day of the window; of cursor_spend the first day of the billing cycle.", tests: [not_null]}
   report: {about: "Report that says so, such as anthropic_cost.", tests: [not_null]}
+  usage_key: {about: "Digest of all dimensions, account and person among them.", tests: [not_null]}
   billing_account: "Account as the settings of the pull name it."
   window_end: {about: "End of the window, exclusive.", tests: [not_null]}
   person_key: "Pseudonym of the person, where the report names one and the organisation has a key."
@@ -84,7 +84,17 @@ WITH summed AS (
   GROUP BY ALL
 )
 
-SELECT summed.*, people.team
+SELECT
+  summed.*,
+  md5(concat_ws(
+    '|',
+    coalesce(billing_account, ''), coalesce(summed.person_key, ''), coalesce(agent, ''), coalesce(provider, ''),
+    coalesce(product, ''), coalesce(model, ''), coalesce(service_tier, ''), coalesce(speed, ''),
+    coalesce(processing, ''), coalesce(inference_geo, ''), coalesce(context_window, ''), coalesce(cost_type, ''),
+    coalesce(token_type, ''), coalesce(tool_name, ''), coalesce(workspace, ''), coalesce(api_key_id, ''),
+    coalesce(CAST(is_subscription AS VARCHAR), ''), coalesce(CAST(is_billable AS VARCHAR), '')
+  )) AS usage_key,
+  people.team
 FROM summed
 LEFT JOIN dim_people AS people
   ON summed.person_key = people.person_key AND summed.day >= people.valid_from AND summed.day < people.valid_to
