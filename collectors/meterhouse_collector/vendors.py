@@ -56,7 +56,8 @@ class Api:
 
     def person(self, name: Any) -> Optional[str]:
         """Pseudonym of an e-mail, or of another vendor's name for a person; None without the organisation's key."""
-        return pseudonym(name, self.pseudonym_key) if self.pseudonym_key and isinstance(name, str) and name else None
+        is_name = isinstance(name, str) and name.strip() != "" and name.isprintable()  # half a character is none
+        return pseudonym(name, self.pseudonym_key) if self.pseudonym_key and is_name else None
 
     def pages(self, path: str, params: List[Tuple[str, Any]]) -> Iterator[Dict[str, Any]]:
         """Every page of a report that says `has_more` and `next_page`; a loop that ends early is a WindowError."""

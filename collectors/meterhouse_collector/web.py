@@ -74,7 +74,12 @@ class Web:
         url = urljoin(self._base + "/", link)
         if not _is_safe(url) or (_is_plain(url) and not _is_plain(self._base)):
             raise WindowError("a download link is not https")
-        data = self._ask("(download link)", url, {"User-Agent": self._headers["User-Agent"]}, None)
+        try:
+            data = self._ask("(download link)", url, {"User-Agent": self._headers["User-Agent"]}, None)
+        except VendorError as error:
+            if error.status:  # refused, so not the vendor's trouble but this link's
+                raise WindowError(f"a download link answers {error.status}") from None
+            raise
         lines = [line for line in data.splitlines() if line.strip()]
         try:
             return [self._decoded(line) for line in lines]

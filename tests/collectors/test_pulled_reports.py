@@ -269,6 +269,17 @@ def test_a_link_that_leaves_tls_is_not_followed(pulled, monkeypatch, capfd, link
     assert server.lines() == []
 
 
+def test_a_signed_link_that_ran_out_fails_its_day_alone(pulled, monkeypatch, capfd):
+    routes = vendor_apis.copilot(
+        {"users": {made.DAY: [b'{"day":"2026-11-02"}'], made.NEXT: [b'{"day":"2026-11-03"}']}}, account="orgs/acme"
+    )
+    del routes[f"/signed/users/{made.DAY}/0"]
+    monkeypatch.setattr(vendor_apis, "copilot", lambda data: routes)
+    rows, _, _ = pulled("copilot", {}, account="acme", code=1)
+    assert "copilot_users 2026-11-02: a download link answers 404" in capfd.readouterr().err
+    assert [row["window_start"][:10] for row in rows if row["report"] == "copilot_users"] == [made.NEXT]
+
+
 def test_a_copilot_report_that_is_not_made_yet_is_no_failure_and_no_empty_day(pulled, capfd):
     rows, server, _ = pulled("copilot", {}, report="copilot_users", account="acme")
     assert rows == server.lines() == []

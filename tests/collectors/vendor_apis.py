@@ -135,7 +135,11 @@ def cursor(data, size=3, shift=1):
     def numbered(rows, body, overlap=0):
         pages = [rows[max(0, start - overlap) : start + size] for start in range(0, len(rows), size)] or [[]]
         page = body["page"]
-        return pages[page - 1], {"currentPage": page, "numPages": len(pages), "hasNextPage": page < len(pages)}
+        return (pages[page - 1] if page <= len(pages) else []), {
+            "currentPage": page,
+            "numPages": len(pages),
+            "hasNextPage": page < len(pages),
+        }
 
     def events(_, body):
         rows = [row for row in data.get("events", []) if body["startDate"] <= int(row["timestamp"]) <= body["endDate"]]
