@@ -64,3 +64,8 @@ def editor(**more):
     """What one person did in Cursor on a day."""
     return {"userId": 1, "day": DAY, "date": 1793577600000, "email": EMAIL, "isActive": True, "totalLinesAdded": 30,
             "acceptedLinesAdded": 0, "totalAccepts": 4, "totalRejects": 1, "agentRequests": 6, **more}  # fmt: skip
+
+
+def part(row, *names):
+    """Some fields of an event; None where it has none."""
+    return {name: row.get(name) for name in names}
