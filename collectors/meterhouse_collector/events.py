@@ -249,8 +249,8 @@ def money(value: Any) -> "str | None":
     """A decimal string for a money field, or None when the value is no finite amount from 0."""
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+        if not amount.is_finite() or amount < 0:
+            return None
+        return format(amount.quantize(Decimal("1e-12")).normalize(), "f")
+    except InvalidOperation:  # no number, or one beyond all money
         return None
-    if not amount.is_finite() or amount < 0:
-        return None
-    return format(amount.quantize(Decimal("1e-12")).normalize(), "f")

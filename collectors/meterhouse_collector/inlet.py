@@ -3,9 +3,10 @@
 Each gets its id from what it says, so a sender that repeats itself, or a file imported twice, adds nothing.
 """
 
+import hashlib
 from typing import Dict, Optional
 
-from .cursors import INLET, NEVER
+from .cursors import INLET, NEVER, Cursor
 from .events import ContractError, Draft
 from .here import tool_key
 from .outbox import Outbox
@@ -62,6 +63,18 @@ class Inlet:
     def pseudonym(self, name: Optional[str]) -> Optional[str]:
         """Pseudonym of somebody whom the sender names; nobody without the organisation's key, which alone hides a name."""
         return pseudonym(name, self._publisher.key) if name and self._publisher.key else None
+
+    def has_read(self, name: str, mark: str) -> bool:
+        """Whether the object of this name was read to its end when it looked like `mark`."""
+        return self._out.cursors.load(self._object(name), self._source).mark == mark
+
+    def read_whole(self, name: str, mark: str) -> None:
+        """All of the object is taken; true from the next commit on. Objects arrive late and in no order, so each is remembered."""
+        self._out.cursors.save(Cursor(self._object(name), self._source, mark=mark))
+
+    def _object(self, name: str) -> str:
+        # hashed: names of objects hold names of teams and keys, and may be long
+        return f"{INLET}{self._source}/{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
     def commit(self) -> None:
         """Make everything taken so far durable; after a crash the ids of what was durable are known."""

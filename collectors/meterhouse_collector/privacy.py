@@ -49,7 +49,7 @@ class Publisher:
         return values
 
     def _counts(self, values: Dict[str, Any], key: Tuple[Any, ...]) -> Tuple[Dict[str, Any], Tuple[Any, ...]]:
-        """Repository and branch so that one can be told from another and neither can be read, in no field and no id."""
+        """Repository, branch and what a gateway's caller named: told from each other, readable in no field and no id."""
         repository = values.get("repository")
         if isinstance(repository, str):
             hashed = "repo-" + digest(repository, self.key)[:16]
@@ -59,4 +59,8 @@ class Publisher:
                 values["native_id"] = values["native_id"].replace(repository, hashed)
         if isinstance(values.get("branch"), str):
             values["branch"] = "main" if values["branch"] in MAIN_BRANCHES else "other"
+        if isinstance(values.get("gateway_key"), str):  # keys are named after people, tags after repositories
+            values["gateway_key"] = "key-" + digest(values["gateway_key"], self.key)[:16]
+        if isinstance(values.get("tags"), (list, tuple)):
+            values["tags"] = ["tag-" + digest(str(tag), self.key)[:16] for tag in values["tags"]]
         return values, key
