@@ -17,6 +17,7 @@ from .providers import bare_model, otel_provider
 from .user_agents import client_of
 
 SOURCE, CHANNEL = "litellm", "gateway"
+UNKNOWN = "litellm_unknown"  # reason of the drop of what is none of its records
 TAGS_MAX = 32  # of a list in the contract
 _MCP_CALL = "call_mcp_tool"
 # without the a of their asynchronous twins; another type is a model's only when it has tokens

@@ -11,14 +11,14 @@ from collections import Counter
 from typing import List
 
 from meterhouse_collector.errors import DamagedError
-from meterhouse_collector.gateways.litellm import CHANNEL, SOURCE, drafts_of
+from meterhouse_collector.gateways.litellm import CHANNEL, SOURCE, UNKNOWN, drafts_of
 from meterhouse_collector.inlet import Inlet, Inlets
 
 from ._objects import SUFFIXES, Found, objects, records
 
 ABOUT = "LiteLLM's log: files, folders or s3:// of its S3 logger's objects, or exports of SpendLogs (JSON, JSONL, CSV)"
 _AUDIT = "audit-"  # beginning of an object that tells what administrators did
-_BROKEN, _UNKNOWN, _OTHER = "litellm_broken", "litellm_unknown", "litellm_other_call"
+_BROKEN, _OTHER = "litellm_broken", "litellm_other_call"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -53,10 +53,10 @@ def _take(found: Found, inlet: Inlet) -> "Counter[str]":
         drafts = drafts_of(record, inlet)
         for draft in drafts or ():
             inlet.take(draft)
-        reason = _BROKEN if record is None else _UNKNOWN if drafts is None else _OTHER if not drafts else "calls"
+        reason = _BROKEN if record is None else UNKNOWN if drafts is None else _OTHER if not drafts else "calls"
         counts[reason] += 1
     inlet.drop(_BROKEN, counts[_BROKEN])
-    inlet.drop(_UNKNOWN, counts[_UNKNOWN])
+    inlet.drop(UNKNOWN, counts[UNKNOWN])
     inlet.note(_OTHER, counts[_OTHER])
     return counts
 
@@ -64,7 +64,7 @@ def _take(found: Found, inlet: Inlet) -> "Counter[str]":
 def _tell(counts: "Counter[str]", unreadable: List[str]) -> None:
     about = {
         _BROKEN: "lines are no JSON",
-        _UNKNOWN: "records are none of LiteLLM's request log (its FOCUS export cannot be counted by request)",
+        UNKNOWN: "records are none of LiteLLM's request log (its FOCUS export cannot be counted by request)",
         _OTHER: "calls asked no model",
         "passed over": "objects of other kinds were passed over",
     }
