@@ -7,7 +7,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.conformance import FIXTURES, canaried, expect, json_values, places, replaced, shared  # noqa: TID251
@@ -245,6 +245,7 @@ RECORDS = lines_of(OWN / "payloads.jsonl") + lines_of(OWN / "spend_logs.jsonl")
 PLACES = [(number, place) for number, record in enumerate(RECORDS) for place in places(record) if place]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PLACES), json_values())
 def test_a_hostile_value_in_any_place_breaks_nothing_else(place, value):
     number, where = place
@@ -256,6 +257,7 @@ def test_a_hostile_value_in_any_place_breaks_nothing_else(place, value):
     inlet.commit()
 
 
+@settings(deadline=None)
 @given(json_values())
 def test_what_is_no_record_gives_nothing(value):
     assert not litellm.drafts_of(value, None)

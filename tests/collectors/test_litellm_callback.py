@@ -194,7 +194,7 @@ def test_what_does_not_fit_the_queue_is_counted(proxy, plugin, monkeypatch):
     assert len(proxy.lines()) + proxy.dropped()["gateway_queue_full"] == 41
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(json_values())
 def test_nothing_that_litellm_may_pass_raises(plugin, value):
     for payload in (value, {**PAYLOADS[0], "metadata": value}, {"startTime": value, "call_type": value, "id": "x"}):
