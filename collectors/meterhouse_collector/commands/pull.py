@@ -42,7 +42,7 @@ def main(arguments: Namespace) -> int:
     reports = _chosen(vendor, arguments.reports)
     clock = Clock()
     api = _api(vendor, place, os.environ, clock)
-    destination = open_destination(place.to)
+    destination = open_destination(place.to, place.settings)
     spool = place.open_spool()
     try:
         publisher = Publisher(place.settings.person_key(spool.sender), place.settings.privacy, place.settings.key)

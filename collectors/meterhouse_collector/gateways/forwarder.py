@@ -199,7 +199,9 @@ class Forwarder:
             return
         try:
             if self._destination is None:
-                self._destination = open_destination(Place(Path(self._base), "", os.environ, self._settings).to)
+                self._destination = open_destination(
+                    Place(Path(self._base), "", os.environ, self._settings).to, self._settings
+                )
             for waiting in list_waiting(spool.folder)[:PUTS]:
                 ship_one(spool, waiting, self._destination)
                 self._backoff.worked()
