@@ -2,11 +2,19 @@
 description: What each channel saw of each code change, with the key by which copies in forks and repeats find each other.
 kind: view
 */
-SELECT
-  *,
-  CASE
-    WHEN length(native_id) >= 20 THEN native_id
-    WHEN native_id IS NOT NULL THEN session_id || ':' || native_id
-    ELSE event_id
-  END AS change_id
-FROM lake_code_change
+WITH keyed AS (
+  SELECT
+    *,
+    CASE channel WHEN 'transcript' THEN 0 WHEN 'otlp' THEN 1 ELSE 2 END AS channel_rank,
+    CASE
+      WHEN length(native_id) >= 20 THEN native_id
+      WHEN native_id IS NOT NULL THEN session_id || ':' || native_id
+      ELSE event_id
+    END AS change_id
+  FROM lake_code_change
+)
+
+SELECT *
+FROM keyed
+-- where the agent's own file tells of a session's day, what another channel tells under ids of its own is the same again
+QUALIFY min(channel_rank) OVER (PARTITION BY change_id) = min(channel_rank) OVER (PARTITION BY session_id, day)

@@ -38,6 +38,21 @@ def test_generated_runs_with_forks_resumes_and_equal_numbers_are_exact(agent: st
     assert [verdict.difference for verdict in verdicts] == [""] * len(verdicts)
 
 
+@pytest.mark.parametrize("name", [runs.name for runs in captures() if len(runs.known) > 1] if FIXTURES.is_dir() else [])
+def test_prompts_tools_and_lines_are_those_of_the_files_however_many_channels_tell_of_them(
+    name: str, work: Path
+) -> None:
+    runs = next(runs for runs in captures() if runs.name == name)
+    found = []
+    for channels in (("transcript",), tuple(runs.known)):
+        with reading(runs.load(channels, work / f"{name}-work")) as db:
+            found.append(db.execute(
+                "SELECT (SELECT count(*) FROM fct_prompts), (SELECT count(*) FROM fct_tool_calls), (SELECT sum(lines_added) FROM "
+                "fct_code_changes WHERE decision = 'accept'), (SELECT sum(lines_removed) FROM fct_code_changes WHERE decision = 'accept')"
+            ).fetchone())  # fmt: skip
+    assert found[0] == found[1]
+
+
 def three_ways() -> Runs:
     return next(runs for runs in captures() if runs.name == "claude-gateway-edit")
 
