@@ -62,6 +62,7 @@ conformance: setup  ## what each set of witnesses knows of real runs, against wh
 
 bench: setup  ## speed and memory, as ratios to a floor measured in the same run
 	@$(BIN)/python tests/bench/collector_bench.py
+	@$(BIN)/python tests/bench/receiver_bench.py
 	@$(BIN)/python tests/bench/pipeline_bench.py
 
 docs: setup  ## write docs/reference from contract, models and metrics, docs/deploy from the agents' settings
