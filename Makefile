@@ -8,7 +8,7 @@ ROUNDS ?= 500
 .PHONY: help setup demo up test soak check format conformance bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: .venv/installed  ## install everything into .venv
 
@@ -59,6 +59,9 @@ format: setup  ## mend what the linter and formatter can
 
 conformance: setup  ## what each set of witnesses knows of real runs, against what was billed; needs the fixtures beside this checkout
 	@cd tests && ../$(BIN)/python -m conformance.witnesses
+
+e2e-agents: setup  ## run real agents, installed from npm, against a provider on the loopback; needs node and npm
+	@cd tests && ../$(BIN)/python -m e2e
 
 bench: setup  ## speed and memory, as ratios to a floor measured in the same run
 	@$(BIN)/python tests/bench/collector_bench.py

@@ -1,0 +1,42 @@
+"""The real agents, one module each: what to install, how to point it at a provider on the loopback, how it names its tools.
+
+A module gives `PACKAGE` and `VERSION` on npm and its `BINARY`; `KNOWS`, what each of its channels can know (none that is not named);
+`configure(home, url, otlp)`, which writes settings below the home and gives environment variables; `command(prompt, way)`, the words
+after the binary, for each way in `WAYS`; `ACTIONS` that it has tools for; `speak(action, values, tools)`, the call in its own words.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+
+ALL = frozenset({"main", "sub", "aux"})
+
+
+@dataclass(frozen=True)
+class Knows:
+    """What a channel of an agent can know. The union over channels must be in the tables, no more and no less."""
+
+    roles: frozenset[str] = ALL  # conversations
+    ids: bool = True  # the provider's ids
+    limits: bool = True  # requests that were refused with 429
+    fails: frozenset[str] = frozenset({"run", "edit"})  # kinds of tools whose failure is told
+    lines: bool = True
+
+
+def union(known: Iterable[Knows]) -> Knows:
+    """What several channels know together."""
+    rows = list(known)
+    return Knows(
+        frozenset().union(*(row.roles for row in rows)),
+        any(row.ids for row in rows),
+        any(row.limits for row in rows),
+        frozenset().union(*(row.fails for row in rows)),
+        any(row.lines for row in rows),
+    )
+
+
+def agents() -> list[ModuleType]:
+    """Every agent, in alphabetical order."""
+    return [importlib.import_module(f"{__name__}.{row.name}") for row in pkgutil.iter_modules(__path__)]
