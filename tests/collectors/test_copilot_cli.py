@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,46 @@ def test_no_text_of_a_real_session_comes_out():
         assert len(lines) > 10
         assert not [line for line in lines if conformance.CANARY.encode() in line]
         assert "CANARY" not in json.dumps(lines[-1].decode())
+
+
+def _usage(tokens: int, source: str, number: int) -> dict:
+    accounting = {"sourceSessionId": source, "sequence": number, "usageId": f"resp_{tokens}"}
+    return {"usage": {"model": "gpt-5.4", "inputTokens": tokens, "outputTokens": 1, "accounting": accounting}}
+
+
+def test_a_sub_agent_numbers_its_own_requests_and_log_and_store_agree(tmp_path):
+    at = "2026-11-20T10:00:00.000Z"
+    rows = [
+        (None, 100, "main-1", 1),
+        ("sub-1", 200, "sub-source", 1),
+        ("sub-1", 210, "sub-source", 2),
+        (None, 110, "main-1", 2),
+    ]
+    log = tmp_path / "session-state" / "main-1" / "events.jsonl"
+    log.parent.mkdir(parents=True)
+    lines = [{"type": "session.start", "timestamp": at, "data": {"sessionId": "main-1", "startTime": at}}]
+    lines += [{"type": "session.usage_record", "timestamp": at, "agentId": agent, "data": _usage(tokens, source, number)}
+              for agent, tokens, source, number in rows]  # fmt: skip
+    # a copy of what another session's log tells
+    lines.append({"type": "session.usage_record", "timestamp": at, "data": _usage(300, "elsewhere", 7)})
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    store = sqlite3.connect(tmp_path / "session-store.db")
+    store.execute("CREATE TABLE sessions (id, cwd, branch, created_at)")
+    store.execute("INSERT INTO sessions VALUES ('main-1', NULL, NULL, ?)", (at,))
+    store.execute("CREATE TABLE assistant_usage_events (id, session_id, agent_id, model, input_tokens, output_tokens, cache_read_tokens,"
+                  " cache_write_tokens, reasoning_tokens, duration_ms, reasoning_effort, created_at)")  # fmt: skip
+    for number, (agent, tokens, _, _) in enumerate(rows, 1):
+        store.execute("INSERT INTO assistant_usage_events VALUES (?, 'main-1', ?, 'gpt-5.4', ?, 1, 0, 0, 0, 1, NULL, ?)",
+                      (number, agent, tokens, at))  # fmt: skip
+    store.commit()
+    store.close()
+    both = conformance.of_kind(read_root(tmp_path), "model_request")
+    assert [(e["input_tokens"], e["is_subagent"]) for e in both] == [
+        (100, False),
+        (200, True),
+        (210, True),
+        (110, False),
+    ]
+    log.unlink()
+    alone = conformance.of_kind(read_root(tmp_path), "model_request")
+    assert [event["event_id"] for event in alone] == [event["event_id"] for event in both]

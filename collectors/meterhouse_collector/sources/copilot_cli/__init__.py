@@ -1,7 +1,7 @@
 """Copilot CLI: a log of events a session, and one store for all; each request is told by the log, or else by the store.
 
-The log knows the provider's ids, the store outlives the log. Both number a session's requests from 1, so that session,
-number and tokens give one and the same event, whichever file tells it. The totals at a shutdown grow over resumes and count
+The log knows the provider's ids, the store outlives the log. Both number the requests of a session from 1, and those of each of
+its sub-agents by themselves, so that session, sub-agent, number and tokens give one and the same event, whichever file tells it. The totals at a shutdown grow over resumes and count
 nothing. A failed request leaves no usage in either file, only an error in the log.
 """
 
@@ -28,7 +28,7 @@ SELECT usage.id AS number, usage.session_id AS session, usage.agent_id AS agent,
   usage.reasoning_effort AS reasoningEffort, usage.created_at AS at, sessions.cwd AS cwd, sessions.branch AS branch,
   sessions.created_at AS began,
   (SELECT count(*) FROM assistant_usage_events AS earlier
-   WHERE earlier.session_id = usage.session_id AND earlier.id <= usage.id) AS sequence
+   WHERE earlier.session_id = usage.session_id AND earlier.agent_id IS usage.agent_id AND earlier.id <= usage.id) AS sequence
 FROM assistant_usage_events AS usage LEFT JOIN sessions ON sessions.id = usage.session_id
 WHERE usage.id > ? ORDER BY usage.id LIMIT ?"""
 _USAGE = b'"session.usage_record"'
@@ -75,7 +75,7 @@ def read(record: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[
     elif kind == "user.message":
         yield from _prompt(record, data, at, state)
     elif kind == "session.usage_record":
-        yield from _request(data, at, state)
+        yield from _request(record, data, at, state)
     elif kind == "session.error":
         yield from _failure(record, data, at, state)
     else:
@@ -117,26 +117,39 @@ def _prompt(record: Dict[str, Any], data: Dict[str, Any], at: str, state: Dict[s
     yield Draft("prompt", (state["session"]["session_id"], native_id), at, values)
 
 
-def _request(data: Dict[str, Any], at: str, state: Dict[str, Any]) -> Iterator[Draft]:
+def _request(record: Dict[str, Any], data: Dict[str, Any], at: str, state: Dict[str, Any]) -> Iterator[Draft]:
     """One usage record; `cost` counts premium requests, not money."""
     usage = part(data, "usage")
     accounting = part(usage, "accounting")
     source = ident(accounting.get("sourceSessionId"))
-    if not usage or source not in (None, state["session"]["session_id"]):  # told by the log of that session
+    agent = _agent(record)
+    if not usage or (
+        agent is None and source not in (None, state["session"]["session_id"])
+    ):  # told by the log of that session
         return
     is_own = usage.get("isByok") is True
     kind = usage.get("providerType")
-    sequence = count(accounting.get("sequence")) or state.get("sequence", 0) + 1
-    state["sequence"] = sequence
+    numbers = state.setdefault("numbers", {})
+    sequence = numbers[agent or ""] = count(accounting.get("sequence")) or numbers.get(agent or "", 0) + 1
     values = {
         **state["session"], "prompt_id": state.get("prompt"), "response_id": ident(usage.get("apiCallId")),
         "time_to_first_token_ms": _whole(usage.get("timeToFirstTokenMs")),
         "provider": "github_copilot" if not is_own else _ENDPOINTS.get(kind) if isinstance(kind, str) else None,
     }  # fmt: skip
-    yield _drafted(usage, sequence, at, values, usage.get("agentId") or data.get("agentId"))
+    yield _drafted(usage, sequence, at, values, agent)
 
 
-def _drafted(usage: Dict[str, Any], sequence: int, at: str, values: Dict[str, Any], agent: Any) -> Draft:
+def _agent(record: Dict[str, Any]) -> Optional[str]:
+    """The sub-agent that a line is of; releases name it in three places. Its usage has a source session without a log."""
+    data = part(record, "data")
+    return ident(record.get("agentId")) or ident(data.get("agentId")) or ident(part(data, "usage").get("agentId"))
+
+
+def _place(agent: Optional[str], sequence: int) -> str:
+    return f"{agent}:{sequence}" if agent else str(sequence)
+
+
+def _drafted(usage: Dict[str, Any], sequence: int, at: str, values: Dict[str, Any], agent: Optional[str]) -> Draft:
     """The event of one request, the same from either file."""
     tokens = {
         "input_tokens": count(usage.get("inputTokens")),  # the cache is in it
@@ -146,7 +159,7 @@ def _drafted(usage: Dict[str, Any], sequence: int, at: str, values: Dict[str, An
         "reasoning_tokens": count(usage.get("reasoningTokens")),
     }
     is_subagent = agent is not None
-    native_id = f"{values['session_id']}:{sequence}"
+    native_id = f"{values['session_id']}:{_place(agent, sequence)}"
     return Draft("model_request", (native_id, tokens["input_tokens"], tokens["output_tokens"]), at, {
         **values, **tokens, "native_id": native_id, "status": "ok", "model": usage.get("model"),
         "is_subagent": is_subagent, "query_source": "subagent" if is_subagent else "main",
@@ -174,7 +187,10 @@ def _failure(record: Dict[str, Any], data: Dict[str, Any], at: str, state: Dict[
 def _stored(row: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[Draft]:
     """A row whose session's log does not hold it: the log is gone, or an older release wrote no usage into it."""
     session_id, sequence, at = ident(row.get("session")), count(row.get("sequence")), _utc(row.get("at"))
-    if session_id is None or sequence is None or at is None or sequence in _logged(session_id, sequence, state, here):
+    agent = ident(row.get("agent"))
+    if session_id is None or sequence is None or at is None:
+        return
+    if _place(agent, sequence) in _logged(session_id, _place(agent, sequence), state, here):
         return
     cwd, branch = row.get("cwd"), row.get("branch")
     values = {
@@ -182,7 +198,7 @@ def _stored(row: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[
         "repository": here.repository(cwd if isinstance(cwd, str) else None, at),
         "branch": branch if isinstance(branch, str) else None,
     }  # fmt: skip
-    yield _drafted(row, sequence, at, values, row.get("agent"))
+    yield _drafted(row, sequence, at, values, agent)
 
 
 def _utc(value: Any) -> Optional[str]:
@@ -190,25 +206,33 @@ def _utc(value: Any) -> Optional[str]:
     return instant(value) or (instant(f"{value}Z") if isinstance(value, str) else None)
 
 
-def _logged(session_id: str, sequence: int, state: Dict[str, Any], here: Here) -> List[int]:
-    """Numbers of the requests in a session's log, which is read again when it lacks one."""
-    if state.get("log") == session_id and sequence in state.get("logged", []):
+def _logged(session_id: str, place: str, state: Dict[str, Any], here: Here) -> List[str]:
+    """Places of the requests in a session's log, which is read again when it lacks one."""
+    if state.get("log") == session_id and place in state.get("logged", []):
         return state["logged"]
-    found: List[int] = []
+    found: List[str] = []
     if Path(session_id).name == session_id:
         try:
             with open(here.path.parent / "session-state" / session_id / "events.jsonl", "rb") as file:
-                found = [number for line in file if _USAGE in line for number in _sequence(line, len(found) + 1)]
+                found = _places(line for line in file if _USAGE in line)
         except OSError:
             pass
     state.update(log=session_id, logged=found)
     return found
 
 
-def _sequence(line: bytes, otherwise: int) -> List[int]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):  # the agent is in the middle of it
-        return []
-    usage = part(part(record, "data"), "usage")
-    return [count(part(usage, "accounting").get("sequence")) or otherwise] if usage else []
+def _places(lines: Iterator[bytes]) -> List[str]:
+    numbers: Dict[str, int] = {}
+    found = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):  # the agent is in the middle of it
+            continue
+        usage = part(part(record, "data"), "usage")
+        if usage:
+            agent = _agent(record)
+            sequence = count(part(usage, "accounting").get("sequence")) or numbers.get(agent or "", 0) + 1
+            numbers[agent or ""] = sequence
+            found.append(_place(agent, sequence))
+    return found
