@@ -98,7 +98,8 @@ class _Tables:
             )
         if scenario.name == "sub-agent":
             sub = sum(row["role"] == "sub" for row in billed)
-            wrong += _number("requests of sub-agents", sum(bool(row[9]) for row in answered), sub)
+            if knows.subs:
+                wrong += _number("requests of sub-agents", sum(bool(row[9]) for row in answered), sub)
             wrong += [] if sub else ["no sub-agent ran"]
         name = self.stage.agent.__name__.rpartition(".")[2]
         return Row(name, self.stage.agent.VERSION, scenario.name, channels, len(answered), len(billed), sum(sum(row[4:8]) for row in answered), tuple(wrong))  # fmt: skip

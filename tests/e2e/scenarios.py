@@ -6,6 +6,7 @@ from e2e.provider import LIMIT, SUB, Step
 
 # paths are relative to the scenario's repository until they are spoken
 WRITE: Step = [("write", {"path": "app.py", "content": "a = 1\nb = 2\nc = 3\n"})]
+READ: Step = [("read", {"path": "app.py"})]  # some agents edit only what they have read since they started
 EDIT: Step = [("edit", {"path": "app.py", "old": "b = 2", "new": "b = 3\nd = 4"})]
 EDIT_WRONG: Step = [("edit", {"path": "app.py", "old": "not in the file", "new": "x"})]
 RUN: Step = [("run", {"command": "echo ok"})]
@@ -38,8 +39,8 @@ SCENARIOS = (
     Scenario("edit", (Launch("start", (WRITE, EDIT, RUN)),), lines=(5, 1)),
     Scenario("failing-tools", (Launch("start", (WRITE, RUN_FAILING, EDIT_WRONG, RUN)),), lines=(3, 0), fails=("run", "edit")),
     Scenario("429", (Launch("start", (RUN, LIMIT, RUN)),)),
-    Scenario("resume", (Launch("start", (WRITE,)), Launch("resume", (EDIT,))), lines=(5, 1)),
-    Scenario("fork", (Launch("start", (WRITE,)), Launch("fork", (EDIT,))), lines=(5, 1), sessions=2),
+    Scenario("resume", (Launch("start", (WRITE,)), Launch("resume", (READ, EDIT))), lines=(5, 1)),
+    Scenario("fork", (Launch("start", (WRITE,)), Launch("fork", (READ, EDIT))), lines=(5, 1), sessions=2),
     Scenario("sub-agent", (Launch("start", (WRITE, SPAWN, RUN), (RUN, RUN)),), lines=(3, 0)),
     Scenario(
         "long", (Launch("start", tuple([("run", {"command": f"echo {number}"})] for number in range(LONG))),)

@@ -23,6 +23,7 @@ class Knows:
     limits: bool = True  # requests that were refused with 429
     fails: frozenset[str] = frozenset({"run", "edit"})  # kinds of tools whose failure is told
     lines: bool = True
+    subs: bool = True  # which requests are a sub-agent's
 
 
 def union(known: Iterable[Knows]) -> Knows:
@@ -34,6 +35,7 @@ def union(known: Iterable[Knows]) -> Knows:
         any(row.limits for row in rows),
         frozenset().union(*(row.fails for row in rows)),
         any(row.lines for row in rows),
+        any(row.subs for row in rows),
     )
 
 

@@ -6,7 +6,7 @@ from e2e.agents import Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@anthropic-ai/claude-code", "2.1.332", "claude"
-ACTIONS = {"run", "edit", "write", "agent"}
+ACTIONS = {"read", "run", "edit", "write", "agent"}
 KNOWS = {
     "transcript": Knows(roles=frozenset({"main", "sub"})),  # the call that names a session is not in its file
     "otlp": Knows(limits=False, fails=frozenset({"run"}), lines=False),
@@ -37,6 +37,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("Read", {"file_path": values["path"]})
     if action == "write":
         return Call("Write", {"file_path": values["path"], "content": values["content"]})
     if action == "edit":

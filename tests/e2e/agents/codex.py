@@ -6,7 +6,7 @@ from e2e.agents import Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@openai/codex", "0.169.0", "codex"
-ACTIONS = {"run", "edit", "write"}
+ACTIONS = {"read", "run", "edit", "write"}
 # in OTLP a command that ran is a success, whatever its exit code
 KNOWS = {"transcript": Knows(limits=False), "otlp": Knows(ids=False, lines=False, fails=frozenset({"edit"}))}
 WAYS = {"start": ["exec"], "resume": ["exec", "resume", "--last"]}
@@ -46,6 +46,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("exec_command", {"cmd": f"cat {values['path']}"})
     if action == "write":
         lines = "".join(f"+{line}\n" for line in values["content"].splitlines())
         return _patch(f"*** Add File: {values['path']}\n{lines}")

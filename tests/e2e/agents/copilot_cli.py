@@ -7,8 +7,8 @@ from e2e.agents.codex import speak as _codex
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@github/copilot", "1.0.102", "copilot"
-ACTIONS = {"run", "edit", "write", "agent"}
-KNOWS = {"transcript": Knows(), "otlp": Knows()}
+ACTIONS = {"read", "run", "edit", "write", "agent"}
+KNOWS = {"transcript": Knows(limits=False), "otlp": Knows(limits=False, lines=False, subs=False)}
 WAYS = {"start": [], "resume": ["--continue"]}
 
 
@@ -31,6 +31,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("view", {"path": values["path"]})
     if action in ("write", "edit"):
         return _codex(action, values, tools)
     if action == "agent":

@@ -7,7 +7,7 @@ from e2e.agents import Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@google/gemini-cli", "0.61.0", "gemini"
-ACTIONS = {"run", "edit", "write", "agent"}
+ACTIONS = {"read", "run", "edit", "write", "agent"}
 KNOWS = {
     "transcript": Knows(roles=frozenset({"main", "sub"}), ids=False, limits=False),
     "otlp": Knows(ids=False, fails=frozenset({"edit"})),
@@ -33,6 +33,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("read_file", {"file_path": values["path"]})
     if action == "write":
         return Call("write_file", {"file_path": values["path"], "content": values["content"]})
     if action == "edit":

@@ -7,8 +7,8 @@ from e2e.agents import Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "opencode-ai", "1.18.33", "opencode"
-ACTIONS = {"run", "edit", "write", "agent"}
-KNOWS = {"transcript": Knows(roles=frozenset({"main", "sub"}), ids=False)}
+ACTIONS = {"read", "run", "edit", "write", "agent"}
+KNOWS = {"transcript": Knows(roles=frozenset({"main", "sub"}), ids=False, limits=False)}
 WAYS = {"start": [], "resume": ["--continue"], "fork": ["--continue", "--fork"]}
 
 
@@ -44,6 +44,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("read", {"filePath": values["path"]})
     if action == "write":
         return Call("write", {"filePath": values["path"], "content": values["content"]})
     if action == "edit":

@@ -7,7 +7,7 @@ from e2e.agents import Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@mariozechner/pi-coding-agent", "0.73.1", "pi"
-ACTIONS = {"run", "edit", "write"}
+ACTIONS = {"read", "run", "edit", "write"}
 KNOWS = {"transcript": Knows()}
 WAYS = {"start": [], "resume": ["--continue"]}
 MODEL = "claude-sonnet-4-6"
@@ -31,6 +31,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("read", {"path": values["path"]})
     if action == "write":
         return Call("write", {"path": values["path"], "content": values["content"]})
     if action == "edit":

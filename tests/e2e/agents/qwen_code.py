@@ -7,8 +7,9 @@ from e2e.agents import Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@qwen-code/qwen-code", "0.15.10", "qwen"
-ACTIONS = {"run", "edit", "write", "agent"}
-KNOWS = {"transcript": Knows(), "otlp": Knows()}
+ACTIONS = {"read", "run", "edit", "write", "agent"}
+# this version tells neither a 429 that it tried again nor the exit code of a command
+KNOWS = dict.fromkeys(("transcript", "otlp"), Knows(limits=False, fails=frozenset({"edit"})))
 WAYS = {"start": [], "resume": ["--continue"]}
 MODEL = "qwen3-coder-plus"
 
@@ -37,6 +38,8 @@ def command(prompt: str, way: str) -> list[str]:
 
 
 def speak(action: str, values: dict[str, str], tools: list[str]) -> Call:
+    if action == "read":
+        return Call("read_file", {"file_path": values["path"]})
     if action == "write":
         return Call("write_file", {"file_path": values["path"], "content": values["content"]})
     if action == "edit":
