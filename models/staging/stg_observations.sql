@@ -34,12 +34,22 @@ repeated AS (
   HAVING min(provider_request_id) <> max(provider_request_id)
 ),
 
+-- a sub-agent's thread may have a session id of its own, in its file or its export, where other channels know the parent's
+roots AS (
+  SELECT session_id, min(parent_session_id) AS root_session_id
+  FROM keyed
+  WHERE is_subagent AND parent_session_id <> session_id
+  GROUP BY session_id
+),
+
 identified AS (
   SELECT
     keyed.*,
+    coalesce(roots.root_session_id, keyed.session_id) AS match_session,
     coalesce(keyed.response_key, told.response_key) AS answer,
     repeated.response_key IS NOT NULL AS is_repeated
   FROM keyed
+  LEFT JOIN roots ON keyed.session_id = roots.session_id
   LEFT JOIN told ON keyed.provider_request_id = told.provider_request_id AND keyed.response_key IS NULL
   LEFT JOIN repeated ON coalesce(keyed.response_key, told.response_key) = repeated.response_key
 )
@@ -58,13 +68,14 @@ SELECT
   END AS thing_id,
   answer IS NOT NULL AND NOT is_repeated AS has_response_id,
   provider_request_id IS NOT NULL AS has_request_id,
-  -- a sub-agent's file may have a session id of its own where other channels know the parent's
-  CASE WHEN is_subagent AND parent_session_id IS NOT NULL THEN parent_session_id ELSE session_id END AS match_session,
+  match_session,
   -- what two channels must agree on to have seen the same request; NULL matches nothing
   CASE
     WHEN status <> 'ok' THEN concat('failed:', coalesce(CAST(http_status AS VARCHAR), status))
     WHEN input_tokens IS NOT NULL AND output_tokens IS NOT NULL THEN concat_ws(
-      ':', regexp_replace(regexp_replace(lower(coalesce(model, '')), '^.*/', ''), '([-@][0-9]{3,8}|-latest)$', ''),
+      -- Gemini CLI's file names the model that was asked for, all other witnesses the one that answered
+      ':', CASE WHEN agent = 'gemini_cli' THEN '' ELSE
+        regexp_replace(regexp_replace(lower(coalesce(model, '')), '^.*/', ''), '([-@][0-9]{3,8}|-latest)$', '') END,
       input_tokens, coalesce(cache_read_tokens, 0), coalesce(cache_write_tokens, 0), output_tokens
     )
   END AS match_key,

@@ -23,8 +23,12 @@ def test_the_page_is_current(name):
     assert (FOLDER / name).read_text(encoding="utf-8") == pages.pages()[name], f"docs/deploy/{name} {told}"
 
 
+BY_HAND = {"intake.md", "litellm.md", "vendors.md"}  # about servers, not agents
+
+
 def test_no_page_is_left_over():
-    assert {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()} == set(pages.pages())
+    found = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()}
+    assert found == set(pages.pages()) | BY_HAND
 
 
 def test_the_agents_of_an_organisation_have_a_page():

@@ -86,7 +86,8 @@ def test_the_collector_needs_nothing_but_an_old_python(wheels):
     assert [row for row in about.get_all("Requires-Dist") or [] if "extra ==" not in row] == []
 
 
-WHEN_THERE = {"obstore", "compression", "zstandard"}  # the bucket extra, and decoders of archives, each asked for first
+# the extras for buckets and for OTLP in protobuf, decoders of archives and the proxy's own base class, each asked for first
+WHEN_THERE = {"obstore", "compression", "zstandard", "opentelemetry", "google", "litellm"}
 
 
 def imported(nodes) -> set[str]:
