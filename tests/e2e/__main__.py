@@ -6,6 +6,7 @@ Agents and scenarios may be named to run only those: `python -m e2e claude_code 
 """
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,12 @@ from e2e.ledger import Row, judge
 from e2e.scenarios import SCENARIOS, Scenario
 from e2e.stage import Stage, StageError
 
-HEAD = f"{'agent':<14}{'version':<10}{'scenario':<15}{'channels':<22}{'found/billed':>10}{'tokens':>10}  verdict"
+HEAD = f"{'agent':<20}{'version':<10}{'scenario':<15}{'channels':<30}{'found/billed':>10}{'tokens':>10}  verdict"
 
 
 def install(agent: ModuleType, where: Path) -> Path:
     """The agent's program, installed below `where` unless it is there."""
-    folder = where / f"{agent.__name__.rpartition('.')[2]}-{agent.VERSION}"
+    folder = where / f"{agent.PACKAGE.replace('/', '-')}-{agent.VERSION}"
     binary = folder / "node_modules" / ".bin" / agent.BINARY
     if not binary.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def play(agent: ModuleType, scenarios: list[Scenario], where: Path, work: Path) 
         with Stage(agent, install(agent, where), work / name) as stage:
             for scenario in scenarios:
                 if reason := can(agent, scenario):
-                    print(f"{name:<14}{agent.VERSION:<10}{scenario.name:<15}not run: it {reason}", flush=True)
+                    print(f"{name:<20}{agent.VERSION:<10}{scenario.name:<15}not run: it {reason}", flush=True)
                     continue
                 print(f"{name}: {scenario.name} …", file=sys.stderr)
                 try:
@@ -61,13 +62,13 @@ def play(agent: ModuleType, scenarios: list[Scenario], where: Path, work: Path) 
                     played.append(scenario)
                 except StageError as error:
                     wrong.append(f"{name} {scenario.name}: {error}")
-                    print(f"{name:<14}{agent.VERSION:<10}{scenario.name:<15}could not run: {error}", flush=True)
+                    print(f"{name:<20}{agent.VERSION:<10}{scenario.name:<15}could not run: {error}", flush=True)
             stage.finish()
             rows = sorted(judge(stage, played), key=_order)
             for host in sorted(set(stage.provider.strangers)):
                 print(f"{name}: asked for {host}, which it did not get", file=sys.stderr)
-    except StageError as error:
-        print(f"{name:<14}{agent.VERSION:<10}could not run: {error}", flush=True)
+    except (StageError, RuntimeError, subprocess.SubprocessError) as error:
+        print(f"{name:<20}{agent.VERSION:<10}could not run: {error}", flush=True)
         return [*wrong, f"{name}: {error}"]
     for row in rows:
         print(row.line(), flush=True)
@@ -81,6 +82,7 @@ def _order(row: Row) -> tuple[int, int]:
 
 def main(chosen: list[str]) -> int:
     """Run what was chosen, or everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     if not shutil.which("node") or not shutil.which("npm"):
         print("make e2e-agents: node or npm is missing; install Node.js 20 or newer, with npm", file=sys.stderr)
         return 2

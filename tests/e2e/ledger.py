@@ -43,7 +43,7 @@ class Row:
         """One line of the table."""
         verdict = "exact" if not self.differences else "; ".join(self.differences)
         requests = f"{self.found}/{self.billed}"
-        return f"{self.agent:<14}{self.version:<10}{self.scenario:<15}{' + '.join(self.channels):<22}{requests:>10}{self.tokens:>10,}  {verdict}"
+        return f"{self.agent:<20}{self.version:<10}{self.scenario:<15}{' + '.join(self.channels):<30}{requests:>10}{self.tokens:>10,}  {verdict}"
 
 
 def judge(stage: Stage, played: list[Scenario]) -> Iterator[Row]:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,17 +40,26 @@ class Stage:
         self.provider = Provider(work / "truth.jsonl")
         self.sessions: dict[str, str] = {}
         self.receiver: subprocess.Popen[bytes] | None = None
-        self.otlp = "http://127.0.0.1:9"
+        self.otlp, self.url, self.open = "http://127.0.0.1:9", "", ExitStack()
 
     def __enter__(self) -> "Stage":
-        if "otlp" in self.agent.KNOWS:
-            self._listen()
-        self.provider.__enter__()
+        try:
+            if "otlp" in self.agent.KNOWS:
+                self._listen()
+            self.open.enter_context(self.provider)
+            self.url = self.provider.url
+            if hasattr(self.agent, "serve"):
+                where = self.binary.parents[3]
+                served = self.agent.serve(where, self.work, self.url, _free_port(), self.bucket("gateway"))
+                self.url = self.open.enter_context(served)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._hush()
-        self.provider.__exit__()
+        self.open.close()
 
     def bucket(self, channel: str) -> Path:
         """Where the segments of a channel are."""
@@ -60,7 +70,7 @@ class Stage:
         way_out = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), self.provider.url)
         inside = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
         plain = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TERM": "dumb", "LANG": "C.UTF-8", "CI": "1"}
-        return {**plain, **way_out, **inside, **self.agent.configure(self.home, self.provider.url, self.otlp)}
+        return {**plain, **way_out, **inside, **self.agent.configure(self.home, self.url, self.otlp)}
 
     def play(self, scenario: Scenario) -> None:
         """Run all launches of a scenario, collecting after each."""
@@ -90,7 +100,8 @@ class Stage:
                     self.sessions.setdefault(session, scenario)
 
     def finish(self) -> None:
-        """Take what the agents exported last."""
+        """Take what the agent exported last, and what its gateway wrote."""
+        self.open.close()
         if self.receiver:
             self._hush()
             self._collect("once", "--home", str(self.nobody), channel="otlp")

@@ -8,7 +8,7 @@ from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@mariozechner/pi-coding-agent", "0.73.1", "pi"
 ACTIONS = {"read", "run", "edit", "write"}
-KNOWS = {"transcript": Knows()}
+KNOWS = {"transcript": Knows(limits=False)}
 WAYS = {"start": [], "resume": ["--continue"]}
 MODEL = "claude-sonnet-4-6"
 
