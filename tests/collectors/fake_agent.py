@@ -21,8 +21,8 @@ if order == "echo":
     sys.stdout.write(sys.stdin.read().upper())
     sys.stderr.write("told on stderr\n")
 elif order == "wait":
-    print("ready", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(42))
+    print("ready", flush=True)
     while True:
         time.sleep(0.02)
 elif order == "die":

@@ -185,18 +185,27 @@ def _run(program: str, start: Start) -> int:
     """Run the agent as a child; signals meant for it reach it, and those of the terminal reach both."""
     import subprocess
 
+    children: "list[subprocess.Popen[bytes]]" = []
+    early: "list[int]" = []  # came before there was a child to have them
+
+    def forward(number: int, _: object) -> None:
+        if children:
+            children[0].send_signal(number)
+        else:
+            early.append(number)
+
     quiet = [signal.SIGINT] + ([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])
-    before = {
-        number: signal.signal(number, lambda *_: None) for number in quiet
-    }  # caught, so that the child inherits none
+    passed = [getattr(signal, name) for name in FORWARDED if hasattr(signal, name)]
+    # caught and not ignored, so that the child inherits none; before it starts, so that none is missed
+    before = {number: signal.signal(number, lambda *_: None) for number in quiet}
+    before.update({number: signal.signal(number, forward) for number in passed})
     try:
         child = subprocess.Popen(start.command, executable=program, env=start.environment, restore_signals=True)
     except OSError as error:
         return _refused(start, error)
-    for name in FORWARDED:
-        number = getattr(signal, name, None)
-        if number is not None:
-            before[number] = signal.signal(number, lambda got, _: child.send_signal(got))
+    children.append(child)
+    for number in early:
+        child.send_signal(number)
     code = child.wait()
     for number, handler in before.items():
         signal.signal(number, handler)
