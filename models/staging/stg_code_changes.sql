@@ -21,7 +21,7 @@ named AS (
     agent, match_session, tool_name, named_key,
     row_number() OVER (PARTITION BY agent, match_session, tool_name ORDER BY min(occurred_at), named_key) AS turn
   FROM keyed
-  WHERE named_key IS NOT NULL
+  WHERE named_key IS NOT NULL AND channel = 'transcript'
   GROUP BY agent, match_session, tool_name, named_key
 ),
 
@@ -30,7 +30,7 @@ nameless AS (
     event_id, agent, match_session, tool_name,
     row_number() OVER (PARTITION BY agent, match_session, tool_name, channel ORDER BY occurred_at, event_id) AS turn
   FROM keyed
-  WHERE named_key IS NULL
+  WHERE named_key IS NULL AND channel <> 'transcript'
 ),
 
 tied AS (

@@ -17,6 +17,8 @@ from meterhouse_collector import events
 
 SENDER, EPOCH = "00112233aabbccdd", "0a0b0c0d"
 RECEIVED = 1_780_000_000  # 2026-05-28: later than every event below, so that no clock is suspect
+WINDOW = {"report": "made_up", "fetched_at": "2026-03-04T08:00:00Z", "window_start": "2026-03-03T00:00:00Z",
+          "window_end": "2026-03-04T00:00:00Z"}  # fmt: skip
 LEDGER = ("load_ledger", "load_quarantine", "load_parked")
 SHARED = Path(__file__).resolve().parents[2] / "../shared/fixtures"
 
@@ -41,6 +43,11 @@ def event(kind: str = "model_request", at: str = "2026-03-02T10:00:00Z", key: tu
         "session": {"agent": "claude_code", "session_id": "s1"},
         "commit": {"commit_sha": "c" * 40, "repository": "github.com/acme/shop", "lines_added": 5, "lines_removed": 2},
         "pull_request": {"repository": "github.com/acme/shop", "pull_request_number": 7, "pull_request_state": "open"},
+        "launch": {"agent": "claude_code", "launch_id": "l-1"},
+        "inventory": {"item_kind": "agent", "item_name": "claude_code", "item_version": "2.1", "platform": "linux"},
+        "vendor_window": {**WINDOW, "row_count": 1},
+        "vendor_usage": {**WINDOW, "provider": "anthropic", "model": "claude-sonnet-4-5", "input_tokens": 100},
+        "seat": {**WINDOW, "agent": "claude_code", "seat_state": "active", "person_key": "p1"},
     }  # fmt: skip
     given = needed[kind] | values
     source = given.pop("source", "git" if kind == "commit" else "claude_code")
