@@ -11,19 +11,33 @@ columns:
   duplicate: {about: "Events that were already there.", unit: events}
   quarantined: {about: "Lines in quarantine.", unit: events}
   parked: {about: "Events of a kind or version to come.", unit: events}
+  dropped: {about: "Events that the sender counted and did not send; by reason in rpt_dropped_events.", unit: events}
+  missing: {about: "Segments that its numbers announce and that have not arrived, in rpt_missing_segments.", unit: objects}
   residual: {about: "spooled less all the others; 0 when every event is accounted for.", unit: events}
 */
+WITH
+  ledger AS (
+    SELECT
+      *, coalesce(sender, '(no header)') AS named, CAST(received_at AS DATE) AS received_on,
+      rows_loaded + rows_duplicate + rows_quarantined + rows_parked AS found
+    FROM load_ledger
+    WHERE state = 'loaded'
+  ),
+  drops AS (SELECT sender, day, sum(events) AS events FROM rpt_dropped_events GROUP BY ALL),
+  gaps AS (SELECT sender, CAST(noticed_at AS DATE) AS day, count(*) AS segments FROM rpt_missing_segments GROUP BY ALL)
 SELECT
-  coalesce(sender, '(no header)') AS sender,
-  CAST(received_at AS DATE) AS day,
+  ledger.named AS sender,
+  ledger.received_on AS day,
   count(*) AS objects,
-  CAST(sum(coalesce(spooled, rows_loaded + rows_duplicate + rows_quarantined + rows_parked)) AS BIGINT) AS spooled,
+  CAST(sum(coalesce(spooled, found)) AS BIGINT) AS spooled,
   CAST(sum(rows_loaded) AS BIGINT) AS loaded,
   CAST(sum(rows_duplicate) AS BIGINT) AS duplicate,
   CAST(sum(rows_quarantined) AS BIGINT) AS quarantined,
   CAST(sum(rows_parked) AS BIGINT) AS parked,
-  CAST(sum(coalesce(spooled, rows_loaded + rows_duplicate + rows_quarantined + rows_parked)
-    - rows_loaded - rows_duplicate - rows_quarantined - rows_parked) AS BIGINT) AS residual
-FROM load_ledger
-WHERE state = 'loaded'
+  CAST(coalesce(any_value(drops.events), 0) AS BIGINT) AS dropped,
+  CAST(coalesce(any_value(gaps.segments), 0) AS BIGINT) AS missing,
+  CAST(sum(coalesce(spooled, found) - found) AS BIGINT) AS residual
+FROM ledger
+LEFT JOIN drops ON drops.sender = ledger.named AND drops.day = ledger.received_on
+LEFT JOIN gaps ON gaps.sender = ledger.named AND gaps.day = ledger.received_on
 GROUP BY ALL

@@ -20,7 +20,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS load_ledger (
     object_key VARCHAR, etag VARCHAR, size BIGINT, sha256 VARCHAR, state VARCHAR, sender VARCHAR, epoch VARCHAR, seq BIGINT,
     spooled BIGINT, rows_loaded BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, rows_parked BIGINT,
-    dropped VARCHAR, problem VARCHAR, received_at TIMESTAMPTZ, load_seq BIGINT, PRIMARY KEY (object_key, etag));
+    dropped VARCHAR, settled VARCHAR[], problem VARCHAR, received_at TIMESTAMPTZ, load_seq BIGINT, PRIMARY KEY (object_key, etag));
+ALTER TABLE load_ledger ADD COLUMN IF NOT EXISTS settled VARCHAR[];
 CREATE TABLE IF NOT EXISTS load_quarantine (
     object_key VARCHAR, byte_start BIGINT, byte_end BIGINT, line_number BIGINT, reason VARCHAR, field VARCHAR, sha256 VARCHAR,
     load_seq BIGINT);

@@ -223,7 +223,7 @@ def _ledger_row(one: _Fetched, fate: _Fate, load_seq: int) -> dict[str, Any]:
         "object_key": one.object.key, "etag": one.object.etag, "size": one.object.size, "sha256": one.sha256,
         "state": "loaded", "sender": header.sender, "epoch": header.epoch, "seq": header.seq, "spooled": header.count,
         "rows_loaded": fate.loaded, "rows_duplicate": fate.duplicates, "rows_quarantined": _quarantined(one, fate),
-        "rows_parked": len(fate.parked), "dropped": json.dumps(header.dropped),
+        "rows_parked": len(fate.parked), "dropped": json.dumps(header.dropped), "settled": header.settled or None,
         "problem": _digest_problem(one), "received_at": one.object.modified_at, "load_seq": load_seq,
     }  # fmt: skip
 

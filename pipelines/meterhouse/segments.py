@@ -32,6 +32,13 @@ class Header(msgspec.Struct, frozen=True):
     seq: _Number | None = None
     count: _Number | None = None
     dropped: dict[str, _Number] = {}
+    replaces: list[_Name] = []
+    unused: list[_Name] = []
+
+    @property
+    def settled(self) -> list[str]:
+        """Numbers (`<epoch>-<seq>`) under which nothing will ever arrive: sent under another, or given up and told as drops."""
+        return [*self.replaces, *self.unused]
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):

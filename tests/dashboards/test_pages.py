@@ -14,7 +14,14 @@ from meterhouse.snapshot import reading
 from meterhouse_dashboards import navigation
 
 LAST_4_WEEKS = (date(2026, 10, 19), date(2026, 11, 16))
-LEDGER_TABLES = {"rpt_accounting", "rpt_price_exceptions", "load_quarantine", "load_parked", "load_ledger"}
+LEDGER_TABLES = {
+    "rpt_accounting",
+    "rpt_dropped_events",
+    "rpt_price_exceptions",
+    "load_quarantine",
+    "load_parked",
+    "load_ledger",
+}
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +161,7 @@ def test_a_view_that_does_not_say_what_it_is_is_named(source, tmp_path):
 
 
 def test_what_collectors_left_out_is_shown_with_its_reason(sample_data, tmp_path, monkeypatch):
-    left_out = "UPDATE load_ledger SET dropped = '{\"made_up_reason\": 7}' WHERE object_key IN (SELECT min(object_key) FROM load_ledger)"
+    left_out = "INSERT INTO rpt_dropped_events VALUES ('dev-1', DATE '2026-11-09', 'made_up_reason', 7)"
     data = pages.copy_snapshot(sample_data, tmp_path / "data", left_out)
     monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(data.root))
     app = pages.open_page("quality.py")

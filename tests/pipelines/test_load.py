@@ -118,7 +118,9 @@ def test_every_line_is_loaded_duplicate_quarantined_or_parked(tmp_path):
         data, "SELECT spooled, rows_loaded, rows_duplicate, rows_quarantined, rows_parked FROM load_ledger ORDER BY seq"
     )
     assert rows == [(46, 44, 0, 1, 1), (3, 0, 1, 2, 0), (4, 0, 3, 0, 1), (0, 0, 0, 0, 0)]
-    assert raw.rows(data, "SELECT residual, spooled, parked FROM rpt_accounting") == [(0, 53, 2)]
+    assert raw.rows(data, "SELECT residual, spooled, parked, dropped, missing FROM rpt_accounting") == [
+        (0, 53, 2, 0, 0)
+    ]
 
 
 def test_events_that_the_header_announces_and_that_are_missing_show_as_residual(tmp_path):

@@ -8,7 +8,7 @@ import streamlit as st
 from meterhouse_dashboards import ui, warehouse
 
 ORDER = 90
-STEPS = ("spooled", "loaded", "duplicate", "quarantined", "parked", "residual")
+STEPS = ("spooled", "loaded", "duplicate", "quarantined", "parked", "residual", "dropped", "missing")
 
 totals = ", ".join(f"CAST(coalesce(sum({step}), 0) AS BIGINT) AS {step}" for step in STEPS)
 sums = warehouse.rows(f"SELECT {totals} FROM rpt_accounting").iloc[0].to_dict()
@@ -59,9 +59,8 @@ with right:
     st.subheader("Left out on laptops")
     ui.rows(
         warehouse.rows(
-            "SELECT left_out.key AS reason, CAST(sum(left_out.value) AS BIGINT) AS times, count(DISTINCT sender) AS senders "
-            "FROM load_ledger CROSS JOIN unnest(map_entries(CAST(CAST(dropped AS JSON) AS MAP(VARCHAR, BIGINT)))) AS entry(left_out) "
-            "WHERE state = 'loaded' GROUP BY ALL ORDER BY times DESC, reason"
+            "SELECT reason, CAST(sum(events) AS BIGINT) AS times, count(DISTINCT sender) AS senders "
+            "FROM rpt_dropped_events GROUP BY reason ORDER BY times DESC, reason"
         ),
         "Collectors sent everything that they could read.",
     )
