@@ -52,6 +52,20 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "audit", _audit, "let Great Expectations check the snapshot against the model headers")
 
+    quarantine = commands.add_parser("quarantine", help="lines and objects that could not be loaded").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    listed = _command(quarantine, "list", _quarantine_list, "place and reason of each, without its text")
+    listed.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    show = _command(quarantine, "show", _quarantine_show, "the text of each quarantined line of one object")
+    show.add_argument("object_key")
+    show.add_argument("--raw", metavar="DEST", help="where the object lies")
+    retry = _command(
+        quarantine, "retry", _quarantine_retry, "load quarantined objects again, and forget those set aside"
+    )
+    retry.add_argument("object_key", nargs="?", help="one object; all when left out")
+    retry.add_argument("--raw", metavar="DEST", help="where the objects lie")
+
     report = commands.add_parser("report", help="the weekly report").add_subparsers(required=True, metavar="COMMAND")
     build = _command(report, "build", _report_build, "write HTML, text and PDF of one week")
     build.add_argument("--week", required=True, help="ISO week such as 2026-W46")
@@ -120,6 +134,28 @@ def _sql(options: argparse.Namespace, settings: Settings) -> None:
     from meterhouse.adhoc import sql
 
     sql(_data(options, settings), options.statement, options.format)
+
+
+def _quarantine_list(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse import quarantine
+
+    quarantine.print_list(_data(options, settings), options.format)
+
+
+def _quarantine_show(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse import quarantine
+
+    quarantine.show(_data(options, settings), _raw(options, settings), options.object_key, sys.stdout)
+
+
+def _quarantine_retry(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse import quarantine
+
+    done = quarantine.retry(_data(options, settings), _raw(options, settings), options.object_key)
+    for problem in done.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    print(f"{done.objects} objects read again: {done.rows} events loaded, {done.quarantined} still in quarantine; "
+          "`meterhouse run` builds what is new")  # fmt: skip
 
 
 def _audit(options: argparse.Namespace, settings: Settings) -> int:

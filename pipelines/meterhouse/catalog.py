@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS load_quarantine (
 CREATE TABLE IF NOT EXISTS load_parked (
     object_key VARCHAR, byte_start BIGINT, byte_end BIGINT, line_number BIGINT, kind VARCHAR, schema_version BIGINT,
     load_seq BIGINT);
+CREATE TABLE IF NOT EXISTS load_attempts (object_key VARCHAR PRIMARY KEY, attempts BIGINT);
+CREATE TABLE IF NOT EXISTS suspect_ids (kind VARCHAR, event_id VARCHAR);
 CREATE TABLE IF NOT EXISTS lake_files (
     kind VARCHAR, day DATE, path VARCHAR PRIMARY KEY, row_count BIGINT, load_seq BIGINT);
 """

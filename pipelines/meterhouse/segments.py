@@ -100,6 +100,11 @@ def read_segment(key: str, raw: bytes, object_number: int = 0) -> Segment:
     return segment
 
 
+def inflate(key: str, raw: bytes) -> bytes:
+    """The decompressed bytes that can be trusted; byte ranges of lines and damage count in them."""
+    return _inflate(key, raw)[0]
+
+
 def _inflate(key: str, raw: bytes) -> tuple[bytes, str | None]:
     """The decompressed bytes that can be trusted, and why they are not all."""
     if key.endswith(".gz"):

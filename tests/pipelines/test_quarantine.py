@@ -1,0 +1,144 @@
+"""What could not be loaded: seen, shown, tried again, and never in the way of anything else."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from meterhouse import load, segments
+from meterhouse.errors import StorageError
+from meterhouse.paths import DataDir
+from pipelines import raw  # noqa: TID251 - the folder of these tests
+
+BAD = b'{"kind":"prompt\x1b[2J", "note": "=HYPERLINK()"'
+DEADLY = """
+import os, signal, sys
+from pathlib import Path
+from meterhouse import load
+from meterhouse.paths import DataDir
+from meterhouse.run import run
+
+real = load.fetch
+def fetch(storage, row, number=0):
+    if "deadly" in row.key:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(storage, row, number)
+
+load.fetch = fetch
+run(sys.argv[1], DataDir(Path(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A bucket with one good and one half-broken object, and the data directory it was loaded into."""
+    raw.segment(tmp_path / "bucket", [raw.event(key=("1",))])
+    raw.segment(tmp_path / "bucket", [raw.event(key=("2",)), BAD], seq=2)
+    return tmp_path / "bucket", raw.published(tmp_path / "bucket", tmp_path / "data")
+
+
+def quarantine(command, bucket, data, *arguments):
+    where = ["--data", str(data.root)] if command == "list" else ["--raw", str(bucket), "--data", str(data.root)]
+    return raw.command("quarantine", command, *arguments, *where)
+
+
+def test_the_list_names_place_and_reason_of_each_line_and_not_its_text(house):
+    bucket, data = house
+    (row,) = json.loads(quarantine("list", bucket, data, "--format", "json").stdout)
+    text = gzip.decompress((bucket / row["object_key"]).read_bytes())
+    assert text[row["byte_start"] : row["byte_end"]] == BAD
+    assert (row["reason"], row["line_number"]) == ("invalid_json", 3)
+
+
+def test_show_prints_the_text_so_that_it_cannot_steer_a_terminal(house):
+    bucket, data = house
+    ((key,),) = raw.rows(data, "SELECT object_key FROM load_quarantine")
+    shown = quarantine("show", bucket, data, key).stdout
+    assert json.loads(shown.splitlines()[1]) == BAD.decode()
+    assert "\x1b" not in shown
+    refused = quarantine("show", bucket, data, "raw/none.jsonl")
+    assert refused.returncode == 1
+    assert "has nothing in quarantine" in refused.stderr
+
+
+def test_what_a_later_version_can_read_leaves_the_quarantine_by_a_retry(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "MAX_LINE", 100)
+    key = raw.segment(tmp_path / "bucket", [raw.event(key=("1",)), b"{"])
+    data = raw.published(tmp_path / "bucket", tmp_path / "data")
+    assert raw.rows(data, "SELECT reason FROM load_quarantine ORDER BY 1") == [
+        ("bad_header",),
+        ("invalid_json",),
+        ("line_too_long",),
+    ]
+    told = quarantine("retry", tmp_path / "bucket", data, key)
+    assert "1 events loaded, 1 still in quarantine" in told.stdout
+    raw.published(tmp_path / "bucket", data.root)
+    assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(1,)]
+    assert raw.rows(data, "SELECT reason FROM load_quarantine") == [("invalid_json",)]
+    assert raw.rows(data, "SELECT residual, quarantined FROM rpt_accounting") == [(0, 1)]
+
+
+def test_a_retry_while_a_run_is_at_work_says_so(house):
+    bucket, data = house
+    with data.lock.open("a+") as file:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+        told = quarantine("retry", bucket, data)
+    assert told.returncode == 75
+    assert "is running on it" in told.stderr
+
+
+def killed_runs(bucket, data, count):
+    for _ in range(count):
+        done = subprocess.run([sys.executable, "-c", DEADLY, str(bucket), str(data)], capture_output=True, check=False)
+        assert done.returncode == -signal.SIGKILL
+
+
+def test_an_object_that_kills_the_load_three_times_is_set_aside_and_all_others_are_loaded(tmp_path):
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    for number in range(1, 6):
+        raw.segment(bucket, [raw.event(key=(number,))], seq=number)
+    deadly = raw.put(
+        bucket, gzip.compress(raw.text([raw.line(raw.event(key=("d",)))], seq=6)), name="a-deadly.jsonl.gz"
+    )
+    killed_runs(bucket, data.root, 3)
+    outcome = raw.run(str(bucket), data)
+    assert any(deadly in problem for problem in outcome.loaded.problems)
+    assert [row["reason"] for row in json.loads(quarantine("list", bucket, data, "--format", "json").stdout)] == [
+        "set_aside"
+    ]
+    assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(5,)]
+    quarantine("retry", bucket, data, deadly)
+    assert raw.run(str(bucket), data).loaded.rows == 1
+
+
+def test_a_load_that_storage_fails_holds_nothing_against_the_objects(tmp_path, monkeypatch):
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    raw.segment(bucket, [raw.event()])
+
+    def unreadable(*_):
+        raise StorageError("bucket: is away; run again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(load, "fetch", unreadable)
+        for _ in range(4):
+            with pytest.raises(StorageError):
+                raw.run(str(bucket), data)
+    assert raw.run(str(bucket), data).loaded.rows == 1
+
+
+def test_an_event_that_came_with_a_suspect_clock_counts_once_when_it_comes_again(tmp_path):
+    ahead = raw.event(at="2026-03-05T10:00:00Z", key=("ahead",))
+    raw.segment(tmp_path / "bucket", [ahead])
+    data = raw.published(tmp_path / "bucket", tmp_path / "data")
+    assert "clock_suspect" in raw.rows(data, "SELECT quality FROM fct_requests")[0][0]
+    again = raw.segment(tmp_path / "bucket", [ahead], seq=2)
+    os.utime(tmp_path / "bucket" / again, (raw.RECEIVED + 10 * 86400,) * 2)
+    raw.published(tmp_path / "bucket", tmp_path / "data")
+    assert raw.rows(data, "SELECT sum(rows_loaded), sum(rows_duplicate) FROM load_ledger") == [(1, 1)]
+    assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(1,)]
