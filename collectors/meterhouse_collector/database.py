@@ -59,6 +59,7 @@ def _opened(path: str) -> Iterator[sqlite3.Connection]:
         copy = os.path.join(folder, "store.db")
         for end in ("", WAL):
             shutil.copyfile(path + end, copy + end)
+            shutil.copystat(path + end, copy + end)  # some sources ask when it was last written
         with closing(_connect(copy)) as store:
             yield store
 

@@ -8,6 +8,7 @@ import hmac
 from pathlib import Path
 from typing import Optional
 
+from .settings import pseudonym
 from .worktrees import WorkTrees
 
 
@@ -28,6 +29,10 @@ class Here:
     def tool_key(self, name: str) -> str:
         """Hash of a tool's name: keyed with the organisation's key when there is one, else a dictionary would undo it."""
         return tool_key(name, self._key)
+
+    def pseudonym(self, name: str) -> Optional[str]:
+        """Pseudonym of somebody whom a store names; nobody without the organisation's key, which alone hides a name."""
+        return pseudonym(name, self._key) if self._key else None
 
 
 def tool_key(name: str, key: Optional[bytes]) -> str:

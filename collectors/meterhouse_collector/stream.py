@@ -86,27 +86,50 @@ def decoder() -> Optional[str]:
 
 def open_zstd(path: str) -> BinaryIO:
     """The uncompressed text of an archive as a stream."""
+    return _decoded(open(path, "rb"))
+
+
+def unpack_zstd(data: bytes, limit: int) -> bytes:
+    """The text of a frame that lies in memory, such as a column of a store; DamagedError when it is longer than `limit`."""
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:  # the program reads files
+        file.write(data)
+        file.seek(0)
+        with _decoded(file) as stream:
+            pieces, length = [], 0
+            while length <= limit:
+                piece = stream.read(PACKED)
+                if not piece:
+                    return b"".join(pieces)
+                pieces.append(piece)
+                length += len(piece)
+    raise DamagedError("zstd frame is larger than anything it may hold")
+
+
+def _decoded(file: BinaryIO) -> BinaryIO:
     name = decoder()
     if name is None:
-        raise UnreadableError("zstd archive without a decoder; install the zstd program or Python's zstandard package")
+        file.close()
+        raise UnreadableError("zstd without a decoder; install the zstd program or Python's zstandard package")
     if name == "compression.zstd":
         from compression import zstd  # type: ignore[import-not-found]
 
-        return zstd.open(path, "rb")
+        return zstd.open(file, "rb")
     if name == "zstandard":
-        return _ZstdPackage(path)  # type: ignore[return-value]
-    return _ZstdProgram(path)  # type: ignore[return-value]
+        return _ZstdPackage(file)  # type: ignore[return-value]
+    return _ZstdProgram(file)  # type: ignore[return-value]
 
 
 class _ZstdPackage:
     """The `zstandard` package's output, frame by frame: its own file object takes a cut archive for a whole one."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         import zstandard  # type: ignore[import-not-found]
 
         self._zstandard = zstandard
         self._decoder = zstandard.ZstdDecompressor(max_window_size=256 << 20)
-        self._file = open(path, "rb")  # noqa: SIM115 - closed when this stream is left
+        self._file = file
         self._frame = None
         self._rest = b""
 
@@ -139,13 +162,12 @@ class _ZstdPackage:
 class _ZstdProgram:
     """The `zstd` program's output; a failure of it is an error at the end of the stream, not an early end."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         import subprocess  # here, because it costs every start 5 ms
 
-        command = ["zstd", "-dcq", "--memory=256MB", "--", path]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
+        command = ["zstd", "-dcq", "--memory=256MB"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=file)
+        self._file = file
 
     def read(self, size: int) -> bytes:
         assert self._process.stdout is not None
@@ -160,5 +182,6 @@ class _ZstdProgram:
     def __exit__(self, *_: object) -> None:
         assert self._process.stdout is not None
         self._process.stdout.close()
+        self._file.close()
         self._process.kill()
         self._process.wait()
