@@ -47,6 +47,9 @@ def event(kind: str = "model_request", at: str = "2026-03-02T10:00:00Z", key: tu
         "inventory": {"item_kind": "agent", "item_name": "claude_code", "item_version": "2.1", "platform": "linux"},
         "vendor_window": {**WINDOW, "row_count": 1},
         "vendor_usage": {**WINDOW, "provider": "anthropic", "model": "claude-sonnet-4-5", "input_tokens": 100},
+        "usage_delta": {"agent": "omnigent", "session_id": "s1", "window_start": "2026-03-01T00:00:00Z",
+                        "window_end": "2026-03-03T00:00:00Z", "model": "claude-sonnet-4-5", "input_tokens": 100,
+                        "output_tokens": 10, "reported_cost_usd": "0.5"},
         "seat": {**WINDOW, "agent": "claude_code", "seat_state": "active", "person_key": "p1"},
     }  # fmt: skip
     given = needed[kind] | values

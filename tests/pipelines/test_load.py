@@ -34,7 +34,7 @@ def some_events(seed: int = 1, count: int = 120) -> list[dict]:
         events.append(raw.event(kind, at, key=(number,), **shared))
     events += [raw.event("commit", f"{DAYS[n]}T12:00:00Z", commit_sha=f"{n:040x}", person_key="p1") for n in range(5)]
     events += [raw.event("pull_request", f"{DAYS[n]}T13:00:00Z", pull_request_number=n) for n in range(1, 5)]
-    kinds = ("launch", "inventory", "vendor_window", "vendor_usage", "seat")
+    kinds = ("launch", "inventory", "vendor_window", "vendor_usage", "usage_delta", "seat")
     return events + [raw.event(kind, "2026-03-03T00:00:00Z") for kind in kinds]
 
 
@@ -117,9 +117,9 @@ def test_every_line_is_loaded_duplicate_quarantined_or_parked(tmp_path):
     rows = raw.rows(
         data, "SELECT spooled, rows_loaded, rows_duplicate, rows_quarantined, rows_parked FROM load_ledger ORDER BY seq"
     )
-    assert rows == [(46, 44, 0, 1, 1), (3, 0, 1, 2, 0), (4, 0, 3, 0, 1), (0, 0, 0, 0, 0)]
+    assert rows == [(47, 45, 0, 1, 1), (3, 0, 1, 2, 0), (4, 0, 3, 0, 1), (0, 0, 0, 0, 0)]
     assert raw.rows(data, "SELECT residual, spooled, parked, dropped, missing FROM rpt_accounting") == [
-        (0, 53, 2, 0, 0)
+        (0, 54, 2, 0, 0)
     ]
 
 

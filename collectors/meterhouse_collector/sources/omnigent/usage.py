@@ -18,7 +18,7 @@ def split(usage: Dict[str, Any]) -> List[Tuple[Optional[str], Numbers]]:
     """(model, numbers) of everything that the total holds; None is the model of what no part has."""
     whole = _numbers(usage)
     models = [(model, _numbers(part(part(usage, "by_model"), model))) for model in sorted(part(usage, "by_model"))]
-    known = [(model, numbers) for model, numbers in models if any(numbers.values())]
+    known: List[Tuple[Optional[str], Numbers]] = [row for row in models if any(row[1].values())]
     if not any(whole.values()):
         return [(model, _published(numbers)) for model, numbers in known]
     rest = {name: value - sum(numbers.get(name, 0) for _, numbers in known) for name, value in whole.items()}
