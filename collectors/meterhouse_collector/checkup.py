@@ -69,6 +69,8 @@ def findings(place: Place, installed: List[Found]) -> Iterator[Tuple[str, str]]:
             yield level, f"{label}: {text}"
         if not row["is_read"]:
             yield NOTE, f"{label}: is not collected; there is no source that reads its files"
+        for text in one.agent.unseen if row["is_read"] else ():
+            yield NOTE, f"{label}: {text}"
         if row["settings"].get("session_files") == "off":
             yield BAD, f"{label}: is set to write no session files; only its export can be seen"
         if row["settings"].get("permission_mode") == "bypass":

@@ -271,7 +271,8 @@ def test_doctor_tells_export_retention_and_what_is_not_collected(home, capsys):
     home.write(".claude/settings.json", {"env": ours, "cleanupPeriodDays": 20})
     old = home.write(".claude/projects/-x/aaaaaaaa-0000-4000-8000-000000000001.jsonl", '{"type":"summary"}\n')
     os.utime(old, (time.time() - 15 * 86400,) * 2)
-    home.write(".factory/sessions/x.jsonl", "{}\n")
+    home.write(".cursor/x.json", "{}\n")
+    home.write(".cline/data/x.json", "{}\n")
     home.write(
         ".gemini/settings.json",
         {"telemetry": {"enabled": True, "otlpEndpoint": "https://otel.example.com", "otlpProtocol": "http"}},
@@ -283,7 +284,7 @@ def test_doctor_tells_export_retention_and_what_is_not_collected(home, capsys):
     for expected in (
         "bad: Claude Code: exports to this collector in an encoding that it does not read",
         "bad: Claude Code: is set to write no session files", "bad: Claude Code: 1 session files are unread and will be deleted",
-        "note: Droid: is not collected", "note: Gemini CLI: exports to another place", "note: Codex CLI: export is off",
+        "note: Cursor: is not collected", "note: Cline: only sessions of its CLI are read", "note: Gemini CLI: exports to another place", "note: Codex CLI: export is off",
         "note: Gemini CLI: exports prompt texts",
     ):  # fmt: skip
         assert any(line.startswith(expected) for line in lines), (expected, lines)

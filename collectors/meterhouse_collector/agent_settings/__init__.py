@@ -83,6 +83,7 @@ class Agent:
     modes: Callable[[Host], Dict[str, str]] = _nothing  # setting to state, both from closed lists
     retention_days: Callable[[Host], Optional[int]] = lambda _: None
     files: Tuple[ConfigFile, ...] = ()
+    unseen: Tuple[str, ...] = ()  # for doctor: what its files do not tell, and why
     notes: Tuple[str, ...] = ()  # for docs/deploy: what one should know before switching on
 
 

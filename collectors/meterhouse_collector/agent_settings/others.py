@@ -10,7 +10,15 @@ def _cursor_servers(host: Host) -> "list[Server]":
 
 AGENTS = (
     Agent("amp", "Amp", ("amp",), (".local/share/amp", ".config/amp"), packages=("@sourcegraph/amp",)),
-    Agent("cline", "Cline", ("cline",), (".cline",), packages=("cline",)),
+    Agent(
+        "cline",
+        "Cline",
+        ("cline",),
+        (".cline",),
+        folder_variable="CLINE_DIR",
+        packages=("cline",),
+        unseen=("only sessions of its CLI are read; the tasks of its editor extension are another format",),
+    ),
     Agent(
         "cursor",
         "Cursor",

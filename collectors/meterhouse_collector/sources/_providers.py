@@ -9,6 +9,8 @@ _OTEL = {
     "azure": "azure.ai.openai",
     "azure-cognitive-services": "azure.ai.openai",
     "azure-openai-responses": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "gemini": "gcp.gemini",
     "github-copilot": "github_copilot",
     "github-copilot-enterprise": "github_copilot",
     "google": "gcp.gemini",
@@ -18,6 +20,8 @@ _OTEL = {
     "mistral": "mistral_ai",
     "moonshotai": "moonshot_ai",
     "openai-codex": "openai",
+    "openai-native": "openai",
+    "vertex": "gcp.vertex_ai",
     "xai": "x_ai",
 }
 
