@@ -9,7 +9,14 @@ def _cursor_servers(host: Host) -> "list[Server]":
 
 
 AGENTS = (
-    Agent("amp", "Amp", ("amp",), (".local/share/amp", ".config/amp"), packages=("@sourcegraph/amp",)),
+    Agent(
+        "amp",
+        "Amp",
+        ("amp",),
+        (".local/share/amp", ".config/amp"),
+        packages=("@sourcegraph/amp",),
+        unseen=("its threads hold no cost, no changed lines and nothing of what its own sub-agents spend",),
+    ),
     Agent(
         "cline",
         "Cline",
