@@ -52,8 +52,8 @@ def read(record: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[
     if at is None or "session" not in state:
         return
     state.setdefault("start", at)  # where the manifest is gone, its first message begins a session
-    yield from _told(state, here)
-    session, native_id = _owner(at, state, here), ident(message.get("id")) or str(message["ts"])
+    yield from _told(state)
+    session, native_id = _owner(at, state), ident(message.get("id")) or str(message["ts"])
     if message.get("role") == "assistant":
         session["prompt_id"] = state.get("prompt")
         yield _request(message, native_id, session, at)
@@ -85,11 +85,11 @@ def _begin(document: Dict[str, Any], state: Dict[str, Any], here: Here) -> None:
         "is_subagent": is_subagent,
         "branch": part(metadata, "git").get("branch"),
     }
-    state["cwd"] = cwd if isinstance(cwd, str) else None
-    state["remote"] = normalise_remote(part(metadata, "git").get("url"))
     state["ancestors"] = [] if is_subagent else _ancestors(manifest, here)
-    began = None if is_subagent else instant(manifest.get("started_at"))
-    if began is not None:
+    began, place = instant(manifest.get("started_at")), cwd if isinstance(cwd, str) else None
+    found = here.repository(place, began) if began is not None else None
+    state["session"]["repository"] = found or normalise_remote(part(metadata, "git").get("url"))
+    if began is not None and not is_subagent:
         state["start"] = began
 
 
@@ -118,10 +118,9 @@ def _ancestors(manifest: Dict[str, Any], here: Here) -> List[List[Optional[str]]
     return found
 
 
-def _owner(at: str, state: Dict[str, Any], here: Here) -> Dict[str, Any]:
+def _owner(at: str, state: Dict[str, Any]) -> Dict[str, Any]:
     """The session that wrote a message of that time."""
     session = {**state["session"], "session_started_at": state["start"]}
-    session["repository"] = here.repository(state["cwd"], at) or state["remote"]
     line = [entry[1] for entry in state["ancestors"]]
     for place, (until, session_id, start) in enumerate(state["ancestors"]):
         if place == 0:
@@ -133,14 +132,13 @@ def _owner(at: str, state: Dict[str, Any], here: Here) -> Dict[str, Any]:
     return session
 
 
-def _told(state: Dict[str, Any], here: Here) -> Iterator[Draft]:
+def _told(state: Dict[str, Any]) -> Iterator[Draft]:
     """The session itself, once a look; the last of its line of forks, whoever wrote the message at hand."""
     if state.get("is_told"):
         return
     state["is_told"] = True
     start = state["start"]
     session = {**state["session"], "session_started_at": start}
-    session["repository"] = here.repository(state["cwd"], start) or state["remote"]
     if state["ancestors"]:
         session["parent_session_id"] = state["ancestors"][0][1]
     started_by = "subagent" if session["is_subagent"] else "fork" if state["ancestors"] else "fresh"
