@@ -34,7 +34,15 @@ AGENTS = (
         servers=_cursor_servers,
         files=(ConfigFile("cursor_mcp", ".cursor/mcp.json"),),
     ),
-    Agent("droid", "Droid", ("droid",), (".factory",)),
+    Agent(
+        "droid",
+        "Droid",
+        ("droid",),
+        (".factory",),
+        unseen=(
+            "its files hold one total of tokens a session and no single requests; its exported metrics are not read",
+        ),
+    ),
     Agent("goose", "Goose", ("goose",), (".local/share/goose", ".config/goose")),
     Agent("kilo", "Kilo", ("kilo", "kilocode"), (".local/share/kilo", ".config/kilo"), packages=("@kilocode/cli",)),
     Agent(
