@@ -6,10 +6,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors import conformance, stores  # noqa: TID251 - the folder of these tests
+from collectors.laptop import Laptop  # noqa: TID251 - the folder of these tests
 from meterhouse_collector.sources import copilot_cli
 
+CASES = conformance.FIXTURES / "copilot_cli"
+JSON = conformance.json_values()
 NO_CONTENT = {"id", "sessionId", "timestamp", "type", "model", "toolCallId", "toolName", "apiCallId", "usageId", "sourceSessionId",
               "messageId", "copilotVersion", "startTime", "repository", "repositoryHost", "branch", "providerType"}  # fmt: skip
 
@@ -17,6 +22,76 @@ NO_CONTENT = {"id", "sessionId", "timestamp", "type", "model", "toolCallId", "to
 def read_root(root: Path) -> list:
     return [event for path in copilot_cli.find(Path("/nowhere"), {"COPILOT_HOME": str(root)})
             for event in (stores.read if path.suffix == ".db" else conformance.read_file)(copilot_cli, path)]  # fmt: skip
+
+
+def case(name: str, kind: str) -> list:
+    return conformance.of_kind(conformance.read_case(copilot_cli, CASES / name), kind)
+
+
+def pick(events: list, *names: str) -> list:
+    return [tuple(event.get(name) for name in names) for event in events]
+
+
+@pytest.mark.parametrize("name", conformance.cases("copilot_cli"))
+def test_every_trap_gives_the_events_that_were_reviewed(name):
+    found = conformance.read_case(copilot_cli, CASES / name)
+    assert "CANARY" not in json.dumps(found)
+    conformance.expect(found, CASES / name / "expected.jsonl")
+
+
+def test_tools_tell_outcome_exit_code_and_refusal():
+    calls = [event for event in case("tools_and_lines", "tool_call") if "success" in event]
+    assert pick(calls, "tool_name", "success", "exit_code", "decision") == [
+        ("create", True, None, None), ("edit", True, None, None), ("bash", False, 3, None), ("apply_patch", True, None, None),
+        ("edit", False, None, "reject"), ("mcp_tool", True, None, None),
+    ]  # fmt: skip
+    fields = ("decision", "operation", "language", "lines_added", "lines_removed", "agent_lines_added")
+    assert pick(case("tools_and_lines", "code_change"), *fields) == [
+        ("accept", "create", "python", 2, 0, 3), ("accept", "update", "python", 2, 1, None),
+        ("accept", "update", "typescript", 2, 1, None), ("accept", "delete", "markdown", 0, None, None),
+        ("reject", "update", "python", 0, 0, None),
+    ]  # fmt: skip
+
+
+def test_resumes_failures_and_totals_count_each_request_once():
+    """A repeated record is one request, a record of another session's log is none, and a shutdown's totals are none."""
+    fields = ("status", "http_status", "input_tokens", "output_tokens", "query_source")
+    assert pick(case("resumes_failures_and_totals", "model_request"), *fields) == [
+        ("ok", None, 100, 20, "main"), ("ok", None, 50, 5, "subagent"), ("rate_limited", 429, None, None, "main"),
+        ("error", 500, None, None, "main"), ("ok", None, 120, 25, "main"), ("ok", None, None, 5, "main"),
+        ("ok", None, None, 5, "main"), ("ok", None, None, None, "main"), ("ok", None, 7, 1, "main"),
+    ]  # fmt: skip
+    assert pick(case("resumes_failures_and_totals", "prompt"), "branch") == [("main",), ("fix",)]
+
+
+def test_a_log_read_while_it_grows_says_the_same_as_the_whole():
+    for path in CASES.rglob("events.jsonl"):
+        whole = path.read_bytes()
+        at_once = conformance.read_in_steps(copilot_cli, [len(whole)], whole, path)
+        assert at_once
+        assert conformance.read_in_steps(copilot_cli, range(1, len(whole) + 77, 77), whole, path) == at_once
+        assert conformance.read_file(copilot_cli, path, markers=False) == at_once, "a marker hides a line"
+
+
+def test_a_log_that_is_cut_damaged_or_no_utf_8_costs_its_bad_lines_alone(tmp_path):
+    laptop = Laptop(tmp_path)
+    (source,) = (CASES / "tools_and_lines").rglob("events.jsonl")
+    log = laptop.home / ".copilot" / source.relative_to(CASES / "tools_and_lines")
+    empty = log.parents[1] / "empty" / log.name
+    for path in (log, empty):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    bad = b'{"type":"session.usage_record",\n"session.usage_record"\n{"type":"session.usage_record","data":[]}\n\xff\xfe\n'
+    good = source.read_bytes().replace(b'"content": "CANARY', b'"content": "\xff\xfe CANARY')
+    log.write_bytes(good[:-100])
+    assert laptop.once() == 0
+    log.write_bytes(good + bad)
+    assert laptop.once() == 0
+    expected = {event["event_id"] for event in conformance.read_file(copilot_cli, source)}
+    told = [event["event_id"] for event in laptop.events() if event["source"] == "copilot_cli"]
+    assert sorted(told) == sorted(expected)
+    assert b"CANARY" not in b"".join(laptop.lines())
+    assert laptop.dropped() == {"not_json": 2}
 
 
 @pytest.fixture
@@ -107,3 +182,15 @@ def test_a_sub_agent_numbers_its_own_requests_and_log_and_store_agree(tmp_path):
     log.unlink()
     alone = conformance.of_kind(read_root(tmp_path), "model_request")
     assert [event["event_id"] for event in alone] == [event["event_id"] for event in both]
+
+
+REAL = [record for path in sorted(CASES.rglob("events.jsonl")) for record in conformance.lines_of(path)]
+
+
+@given(st.data())
+def test_no_value_in_no_place_of_a_line_breaks_the_source(data):
+    position = data.draw(st.integers(0, len(REAL) - 1))
+    place = data.draw(st.sampled_from(conformance.places(REAL[position])))
+    changed = conformance.replaced(REAL[position], place, data.draw(JSON))
+    path = Path("/nowhere/session-state/s/events.jsonl")
+    conformance.drafts(copilot_cli, [REAL[0], changed, *REAL[position + 1 : position + 4]], path)
