@@ -1,9 +1,11 @@
-"""Pulling made-up rows of a vendor for one day, for the tests of what they become."""
+"""What several tests start from: a vendor's rows pulled for one day, a bench for `exec`, a home to plant secrets in."""
 
 import pytest
 
 from collectors import fixtures_vendors as made  # noqa: TID251 - tests/collectors
 from collectors import vendor_apis  # noqa: TID251
+from collectors.exec_bench import Bench  # noqa: TID251
+from collectors.planted_home import Home  # noqa: TID251
 from collectors.puller import Server  # noqa: TID251
 from collectors.vendor_apis import Loopback  # noqa: TID251
 
@@ -22,3 +24,17 @@ def pulled(tmp_path, monkeypatch):
         return server.current(kind), server, api
 
     return pull
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Fake agents on a PATH of their own."""
+    made = Bench(tmp_path)
+    yield made
+    made.listener.close()
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home folder without anything in it."""
+    return Home(tmp_path)

@@ -97,3 +97,8 @@ class Laptop:
             for reason, count in header["dropped"].items():
                 total[reason] = total.get(reason, 0) + count
         return total
+
+
+def numbers(laptop):
+    """Numbers of all shipped turns, in order."""
+    return [int(name.split("-")[1]) for name in laptop.ids()]

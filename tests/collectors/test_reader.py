@@ -2,22 +2,16 @@
 
 import json
 import os
-import shutil
-import subprocess
 
 import pytest
 
-from collectors.laptop import Laptop, jsonl, turn  # noqa: TID251 - tests/collectors
+from collectors.laptop import Laptop, jsonl, numbers, turn  # noqa: TID251 - tests/collectors
 from meterhouse_collector import cursors, outbox, reader, stream
 
 
 @pytest.fixture
 def laptop(tmp_path):
     return Laptop(tmp_path)
-
-
-def numbers(laptop):
-    return [int(name.split("-")[1]) for name in laptop.ids()]
 
 
 def test_only_what_was_appended_is_read_again_and_state_survives(laptop):
@@ -50,14 +44,6 @@ def test_a_torn_last_line_waits_for_its_end_at_every_byte_until_nothing_but_its_
         laptop.once()
         assert numbers(laptop) == [1, 2, 3], f"cut at {cut}"
         assert [event["attempt"] for event in laptop.events()] == [1, 2, 3], f"cut at {cut}"
-
-
-def test_a_last_line_without_lf_costs_nothing_when_it_is_no_object(laptop):
-    laptop.append(jsonl([turn(1)]) + "[" * 100_000 + '{"id"}')
-    laptop.once()
-    laptop.append("\n" + jsonl([turn(2)]))
-    laptop.once()
-    assert numbers(laptop) == [1, 2]
 
 
 def test_a_renamed_file_is_not_read_again(laptop):
@@ -135,67 +121,6 @@ def test_a_batch_that_ends_in_the_middle_of_a_file_neither_skips_nor_repeats(lap
     assert [event["attempt"] for event in laptop.events()] == list(range(1, 101))
 
 
-BAD_LINES = {
-    "no JSON": (b'{"tokens": nope}\n', "not_json"),
-    "a cut object": (b'{"tokens": 1, "id": "x\n', "not_json"),
-    "an array": (b'[{"tokens": 1}, {"tokens": 2}, "tokens", {"tokens":3}]\n', "not_json"),
-    "deep nesting": (b'{"tokens":' + b"[" * 100_000 + b"\n", "not_json"),
-    "a record that the source trips over": (b'{"boom": 1, "text": "CANARY-7f3a"}\n', "source_error"),
-    "a record without what the source needs": (b'{"tokens": 1}\n', "source_error"),
-    "a draft that breaks the contract": (
-        b'{"tokens": 1, "id": "x", "at": "never"}\n', "contract"),
-    "a draft with a field that is none": (
-        b'{"tokens": 1, "id": "x", "at": "2026-10-01T00:00:00Z", "extra": {"prompt": "CANARY-7f3a"}}\n', "contract"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("line", "reason"), BAD_LINES.values(), ids=BAD_LINES)
-def test_a_bad_line_costs_itself_alone_and_is_counted(laptop, capfd, line, reason):
-    laptop.file().write_bytes(
-        jsonl([turn(1)]).encode() + line.replace(b'"tokens": ', b'"tokens":') + jsonl([turn(2)]).encode()
-    )
-    assert laptop.once() == 0
-    assert numbers(laptop) == [1, 2]
-    assert laptop.dropped() == {reason: 1}
-    assert "CANARY" not in capfd.readouterr().err
-
-
-def test_invalid_utf_8_and_a_byte_order_mark_are_tolerated(laptop):
-    first = jsonl([turn(1, text="x")]).encode().replace(b'"x"', b'"\xff\xfe\x80"')
-    laptop.file().write_bytes(b"\xef\xbb\xbf" + first + jsonl([turn(2)]).encode())
-    laptop.once()
-    assert numbers(laptop) == [1, 2]
-
-
-def test_lines_without_a_marker_are_passed_over_without_decoding(laptop):
-    laptop.append("this is not JSON and nobody minds\n" + jsonl([turn(1)]))
-    laptop.once()
-    assert numbers(laptop) == [1]
-    assert laptop.dropped() == {}
-
-
-def test_a_line_over_the_limit_is_skipped_and_counted_wherever_the_blocks_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "BLOCK", 64)
-    text = b"a" * 10 + b"\n" + b"b" * 500 + b"\n" + b"c" * 200 + b"\n" + b"d\n" + b"e" * 900
-    path = tmp_path / "x"
-    path.write_bytes(text)
-    with open(path, "rb") as file:
-        lines = stream.Lines(file, 0, limit=250)
-        assert list(lines) == [(0, b"a" * 10), (512, b"c" * 200), (713, b"d")]
-    assert (lines.too_long, lines.end) == (1, 715)
-
-
-@pytest.mark.parametrize("block", [1, 2, 3, 7, 64, 1 << 20])
-def test_lines_are_the_same_for_every_block_size(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(stream, "BLOCK", block)
-    path = tmp_path / "x"
-    path.write_bytes(b"one\n\ntwo two\nthree\n" + b"x" * 30 + b"\ntorn")
-    with open(path, "rb") as file:
-        lines = stream.Lines(file, 0)
-        assert list(lines) == [(0, b"one"), (5, b"two two"), (13, b"three"), (19, b"x" * 30)]
-    assert lines.end == 50
-
-
 def test_a_document_that_is_rewritten_gives_only_its_new_records(laptop):
     laptop.file("a.json").write_text(json.dumps({"turns": [turn(1), turn(2)]}))
     laptop.once()
@@ -213,51 +138,6 @@ def test_a_half_written_document_is_counted_and_read_when_whole(laptop):
     laptop.file("a.json").write_text(json.dumps({"turns": [turn(1)]}))
     laptop.once()
     assert numbers(laptop) == [5, 1]
-
-
-DECODERS = {"the program": "zstd", "the package": "zstandard"}
-
-
-@pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
-def test_an_archived_session_is_read_and_repeats_nothing(laptop, monkeypatch, decoder):
-    if shutil.which("zstd") is None:
-        pytest.skip("the zstd program is not installed")
-    monkeypatch.setattr(stream, "decoder", lambda: decoder)
-    laptop.append(jsonl([turn(1), turn(2)]))
-    laptop.append(jsonl([turn(3)]), "b.jsonl")
-    laptop.once()
-    laptop.append(jsonl([turn(4)]))
-    subprocess.run(["zstd", "-q", "--rm", laptop.file()], check=True)
-    laptop.once()
-    assert sorted(numbers(laptop)) == [1, 2, 3, 4]
-
-
-def test_an_archive_without_a_decoder_is_reported_never_skipped_silently(laptop, monkeypatch, capsys):
-    monkeypatch.setattr(stream, "decoder", lambda: None)
-    laptop.file("a.jsonl.zst").write_bytes(b"(\xb5/\xfd")
-    laptop.append(jsonl([turn(1)]), "b.jsonl")
-    assert laptop.once() == 0
-    assert numbers(laptop) == [1]
-    from meterhouse_collector.__main__ import main
-
-    assert main(laptop.arguments("doctor")) == 1
-    assert main(laptop.arguments("status")) == 0
-    shown = capsys.readouterr().out
-    assert shown.count("without a decoder") == 2
-    assert "zstd archives and no decoder" in shown
-
-
-def test_a_damaged_archive_is_reported_and_read_once_it_is_whole(laptop):
-    if shutil.which("zstd") is None:
-        pytest.skip("the zstd program is not installed")
-    whole = subprocess.run(
-        ["zstd", "-qc"], input=jsonl(turn(n) for n in range(2000)).encode(), stdout=subprocess.PIPE, check=True
-    )
-    laptop.file("a.jsonl.zst").write_bytes(whole.stdout[:-20])
-    laptop.once()
-    laptop.file("a.jsonl.zst").write_bytes(whole.stdout)
-    laptop.once()
-    assert numbers(laptop) == list(range(2000))
 
 
 def test_a_source_whose_state_another_version_wrote_is_fed_from_the_start(laptop, monkeypatch):
