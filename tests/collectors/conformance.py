@@ -30,7 +30,7 @@ def shared(*parts: str) -> Path:
 
 def cases(agent: str) -> list:
     """Our own fixtures of one agent: a folder per trap."""
-    return sorted(path.name for path in (FIXTURES / agent).iterdir())
+    return sorted(path.name for path in (FIXTURES / agent).iterdir() if path.is_dir())
 
 
 def read_home(source, home: Path, env=None) -> list:
