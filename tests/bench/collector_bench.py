@@ -9,16 +9,18 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from conformance import ccusage
+
 COLLECTORS = Path(__file__).resolve().parents[2] / "collectors"
 FILES, ROUNDS = 2200, 7
-CCUSAGE = "ccusage@20.0.24"
 
 
 def exchange(number):
@@ -69,21 +71,17 @@ def best(python, *arguments):
     return min(run(python, *arguments) for _ in range(ROUNDS))
 
 
-def ccusage(root):
-    """The quickest of three runs of ccusage over the same files in ms, or None without node; installed below `root`."""
-    if not shutil.which("npm"):
+def other(root):
+    """The quickest of three runs of ccusage over the same files in ms, or None where it is not installed."""
+    program = ccusage.find()
+    if program is None:
         return None
-    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(root / "npm"), CCUSAGE]
-    environment = {**os.environ, "HOME": str(root / "nobody"), "npm_config_cache": str(root / "cache")}
-    (root / "nobody").mkdir(exist_ok=True)
-    if subprocess.run(install, env=environment, capture_output=True, check=False).returncode:
-        return None
-    command = [str(root / "npm" / "node_modules" / ".bin" / "ccusage"), "claude", "session", "--json", "--offline"]
     taken = []
     for _ in range(3):
         begin = time.perf_counter()
-        where = {"CLAUDE_CONFIG_DIR": str(root / "large" / ".claude")}
-        subprocess.run(command, env={**environment, **where}, check=True, capture_output=True)
+        subprocess.run(
+            ccusage.command(program, "claude"), env=ccusage.environment(root / "large"), check=True, capture_output=True
+        )
         taken.append((time.perf_counter() - begin) * 1000)
     return min(taken)
 
@@ -116,8 +114,8 @@ def main():
         with open(large / "large.jsonl", "a", encoding="utf-8") as file:
             file.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in exchange(10**6))
         print(f"once, after one more exchange{run(given.python, *collector, 'once', *places):8.0f} ms")
-        other = ccusage(root)
-        print("ccusage on the same file     " + ("(no node)" if other is None else f"{other:8.0f} ms, at every call"))
+        theirs = other(root)
+        print(ccusage.HOW if theirs is None else f"ccusage on the same file     {theirs:8.0f} ms, at every call")
         # Linux counts kilobytes, macOS bytes
         scale = 1024 if sys.platform != "darwin" else 1024 * 1024
         print(f"peak memory, many files      {idle / scale:8.0f} MB")

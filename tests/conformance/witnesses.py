@@ -5,6 +5,7 @@ Run as a program (`make conformance`) it prints a table agent × set of channels
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from conformance import ccusage
 from conformance.ends import FIXTURES
 from meterhouse.paths import DataDir
 from meterhouse.run import run
@@ -97,13 +99,33 @@ class Verdict:
 
     def line(self) -> str:
         """One row of the table."""
-        totals = [
-            sum(self.found.values()),
-            *(sum(row[place] * count for row, count in self.found.items()) for place in range(4)),
-        ]
-        numbers = "".join(f"{number:>12,}" for number in totals)
-        cost = "unpriced" if self.cost is None else f"{self.cost:.6f}"
-        return f"{self.runs:<22}{' + '.join(self.channels):<28}{numbers}{cost:>12}  {self.difference or 'exact'}"
+        numbers = (sum(self.found.values()), *summed(self.found))
+        return row(self.runs, " + ".join(self.channels), numbers, self.cost, self.difference or "exact")
+
+
+def summed(requests: Counter[Tokens]) -> Tokens:
+    """Tokens of all requests, by class."""
+    sums = [sum(tokens[place] * count for tokens, count in requests.items()) for place in range(4)]
+    return sums[0], sums[1], sums[2], sums[3]
+
+
+def row(runs: str, witness: str, numbers: tuple[int | None, ...], cost: Any, verdict: str) -> str:
+    """One line of the table; None is what a witness does not tell."""
+    shown = "".join(f"{'-' if number is None else format(number, ','):>12}" for number in numbers)
+    return f"{runs:<22}{witness:<28}{shown}{'unpriced' if cost is None else format(cost, '.6f'):>12}  {verdict}"
+
+
+def beside(runs: Runs, program: str) -> str | None:
+    """ccusage's line for the same session files, with what it has more or less than they hold; None when it has none."""
+    found = ccusage.totals(program, re.split("[- ]", runs.name)[0], runs.home) if runs.home else None
+    if found is None:
+        return None
+    known = summed(runs.known["transcript"])
+    differences = zip(MEASURES[1:], map(int.__sub__, found.tokens, known), strict=True)
+    parts = [f"{name} {more:+,}" for name, more in differences if more]
+    parts += [f"{found.unclassed:,} in its total alone"] if found.unclassed else []
+    verdict = ", ".join(parts) or "equal tokens"
+    return row(runs.name, "(ccusage, same files)", (None, *found.tokens), found.cost, verdict)
 
 
 def judge(runs: Runs, channels: tuple[str, ...], work: Path) -> Verdict:
@@ -182,13 +204,17 @@ def main() -> int:
     """Print the table; 1 when a row is not exact."""
     head = "".join(f"{name:>12}" for name in (*MEASURES, "list USD"))
     print(f"{'runs':<22}{'channels':<28}{head}  against the truth")
-    wrong = 0
+    wrong, program = 0, ccusage.find()
     with tempfile.TemporaryDirectory() as folder:
         for runs in [*captures(), *generated(Path(folder))]:
             for channels in runs.subsets:
                 verdict = judge(runs, channels, Path(folder) / runs.name)
                 wrong += bool(verdict.difference)
                 print(verdict.line(), flush=True)
+            if program and (line := beside(runs, program)):
+                print(line, flush=True)
+    if not program:
+        print(ccusage.HOW)
     print(f"{wrong} rows differ" if wrong else "every row is exact for what its channels can know")
     return 1 if wrong else 0
 
