@@ -1,116 +1,129 @@
-"""Privacy end to end: every string of a capture that is not a fact of the contract becomes a canary, and none comes out.
+"""Privacy end to end: every string of every source that is no fact of the contract becomes a canary, and none comes out.
 
-Spool, segments, every file of the data directory, every table cell, the collector's and the run's own words, and the
-report are searched.
+What is covered is what is installed: a source, dialect, vendor or kind of import that nobody planted canaries for fails by name.
 """
 
 import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from collectors import conformance, homes  # noqa: TID251 - tests/collectors
+from conformance.canaries import leaks
 from conformance.ends import FIXTURES, needs_fixtures
-from meterhouse.paths import DataDir
-from meterhouse.snapshot import reading
+from conformance.stage import ROWS, Stage, bodies_of
+from meterhouse_collector import vendors
+from meterhouse_collector.commands import import_
+from meterhouse_collector.otlp import dialects
 
-pytestmark = needs_fixtures
-
-CAPTURES = ["claude-edit", "claude-resume", "claude-subagent", "codex-edit", "gemini-edit", "gemini-fail"]
-# keys whose strings are facts: ids, times, versions, models and the closed vocabularies that a parser must see to work
-FACTS = {
-    "id", "uuid", "parentUuid", "promptId", "sessionId", "session_id", "requestId", "timestamp", "type", "subtype", "role",
-    "model", "version", "cli_version", "originator", "entrypoint", "source", "thread_source", "model_provider", "status",
-    "name", "tool_use_id", "call_id", "thread_id", "turn_id", "root_turn_id", "response_id", "stop_reason", "service_tier",
-    "speed", "kind", "startTime", "lastUpdated", "gitBranch", "branch", "repository_url", "commit_hash", "operation",
-    "permissionMode", "userType", "promptSource", "history_mode", "agentId", "agentType", "toolUseId", "decision",
-    "sourceToolAssistantUUID", "effort", "inference_geo", "forked_from_id", "parent_thread_id",
+OWN = conformance.FIXTURES
+RECORDED = {  # sessions beside this checkout that are no whole home: where below a home they would lie
+    "kilo/cli-7.7.9-A": ".local/share/kilo", "opencode/upstream/opencode-sqlite": ".local/share/opencode",
+    "pi/cli-0.74.2-A/sessions": ".pi/agent/sessions", "claude/projects": ".claude/projects", "cline/cli-3.0.65-A/data": ".cline/data",
+    "amp": ".local/share/amp/threads", "droid": ".factory/sessions", "omnigent": ".omnigent", "gemini/generated": ".gemini",
+    "codex/generated": ".codex", "qwen/generated": ".qwen", "copilot/cli-1.0.102-A": ".copilot",
 }  # fmt: skip
+IMPORTS = {"litellm": ("payloads.jsonl", "spend_logs.jsonl"), "otlp": ()}  # own files; otlp has a folder a dialect
 
 
-class Canaries:
-    """Replaces strings and remembers what it put in their place."""
-
-    def __init__(self) -> None:
-        self.planted: set[str] = set()
-
-    def plant(self, value: Any, key: str = "") -> Any:
-        """The value with a canary for every string that is no fact; diffs keep their first characters, so lines count."""
-        if isinstance(value, dict):
-            return {name if "/" not in name else self._new(): self.plant(item, name) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self.plant(item, key) for item in value]
-        if not isinstance(value, str) or key in FACTS or not value:
-            return value
-        return "\n".join(line[:1] + self._new() for line in value.split("\n"))
-
-    def _new(self) -> str:
-        canary = f"canary{len(self.planted):06d}bird"
-        self.planted.add(canary)
-        return canary
-
-
-def planted_home(capture: str, target: Path) -> Canaries:
-    """A copy of a capture's home full of canaries."""
-    canaries = Canaries()
-    home = FIXTURES / "captures" / capture / "home"
-    for file in (path for path in home.rglob("*") if path.is_file()):
-        copy = target / file.relative_to(home)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if file.suffix == ".jsonl":
-            lines = [json.dumps(canaries.plant(json.loads(line))) for line in file.read_text().splitlines()]
-            copy.write_text("\n".join(lines) + "\n")
-        else:
-            copy.write_bytes(file.read_bytes())
-    return canaries
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """Our own fixtures of everything, through every door."""
+    stage = Stage(tmp_path_factory.mktemp("own"))
+    for agent in homes.names():
+        home = homes.furnish(agent, stage.given / agent)
+        stage.canaries.origin = agent
+        stage.canaries.fill(home)
+        shutil.copytree(home, stage.home, dirs_exist_ok=True)
+    stage.work_tree()
+    stage.inventory()
+    stage.launch()
+    laptop(stage)
+    bodies = []
+    for dialect in dialects.installed():
+        folder = OWN / "otlp" / dialect.name
+        path = stage.planted(f"{dialect.name}-otlp", bodies_of(folder / "bodies.jsonl"))
+        bodies += path.read_bytes().splitlines()
+        before = len(stage.lines())
+        stage.collector("import", "otlp", str(path))
+        assert len(stage.lines()) > before, f"{dialect.name}: no event came of its bodies with canaries"
+    stage.push(bodies)
+    for name in IMPORTS["litellm"]:
+        path = stage.planted("litellm", [row for row in conformance.lines_of(OWN / "litellm" / name) if row], name)
+        stage.collector("import", "litellm", str(path))
+        if name == "payloads.jsonl":
+            stage.callback(path)
+    for vendor in ROWS:
+        stage.pull(vendor)
+    tables(stage)
+    return stage
 
 
-def run(arguments: list[str], work: Path) -> str:
-    """One command's own words."""
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=work, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """Real agents' files, SQLite stores included, OTLP and a gateway's log, as they were recorded."""
+    stage = Stage(tmp_path_factory.mktemp("recorded"))
+    for name, source, target in recorded_folders():
+        stage.canaries.origin = name
+        copy = stage.given / name
+        shutil.copytree(source, copy / target)
+        stage.canaries.fill(copy)
+        shutil.copytree(copy, stage.home, dirs_exist_ok=True)
+    laptop(stage)
+    for path in sorted((FIXTURES / "captures").glob("*/otlp-logs.jsonl")):
+        stage.collector("import", "otlp", str(stage.planted(path.parent.name, bodies_of(path))))
+    log = sorted((FIXTURES / "captures").glob("*/gateway/**/*.json"))
+    stage.collector("import", "litellm", str(stage.planted("gateway", [json.loads(path.read_text()) for path in log])))
+    tables(stage)
+    return stage
 
 
-def everything_written(work: Path) -> Iterator[tuple[str, bytes]]:
-    """All bytes below a folder, compressed ones opened."""
-    import gzip
-
-    import polars as pl
-
-    for path in (path for path in work.rglob("*") if path.is_file()):
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        elif path.suffix == ".parquet":
-            data = pl.read_parquet(path).write_ndjson().encode()
-        yield str(path), data
+def recorded_folders() -> Iterator[tuple[str, Path, str]]:
+    """Name, folder, and place below a home of everything that was recorded."""
+    for path in sorted((FIXTURES / "captures").glob("*/home")):
+        yield path.parent.name, path, "."
+    for name, place in RECORDED.items():
+        if (FIXTURES / name).is_dir():
+            yield name.replace("/", "-"), FIXTURES / name, place
 
 
-def cells(data: Path) -> str:
-    """Every cell of every published table."""
-    with reading(DataDir(data)) as db:
-        tables = [name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-        return "".join(str(db.execute(f"FROM {name}").fetchall()) for name in tables)
+def laptop(stage: Stage) -> None:
+    """All that a person would run on a laptop; what is shown first is what is shipped then."""
+    shown = stage.collector("preview")
+    stage.collector("once")
+    assert shown.encode() == b"".join(line + b"\n" for line in stage.lines())
+    for command in (["status"], ["doctor"], ["doctor", "--json"]):
+        stage.collector(*command, codes=(0, 1))  # what doctor finds is not asked here
 
 
-@pytest.mark.parametrize("capture", CAPTURES)
-def test_no_content_leaves_the_laptop(capture: str, tmp_path: Path) -> None:
-    canaries = planted_home(capture, tmp_path / "home")
-    assert len(canaries.planted) > 20
-    work = tmp_path / "work"
-    work.mkdir()
-    place = ["--home", str(tmp_path / "home"), "--spool", "spool", "--to", "raw"]
-    words = run(["meterhouse_collector", "preview", *place], work)
-    for command in ("once", "status", "doctor"):
-        words += run(["meterhouse_collector", command, *place], work)
-    words += run(["meterhouse", "run", "--plain", "--raw", "raw", "--data", "data"], work)
-    words += run(["meterhouse", "report", "build", "--data", "data", "--week", "2026-W47", "--out", "report"], work)
-    words += cells(work / "data")
-    assert "transcript" in words
-    assert "canary" not in words
-    leaks = [name for name, data in everything_written(work) if b"canary" in data]
-    assert not leaks
+def tables(stage: Stage) -> None:
+    """The pipeline over everything that was shipped, its report, and a question."""
+    for more in sorted(stage.work.glob("*-raw")):
+        shutil.copytree(more, stage.work / "raw", dirs_exist_ok=True)
+    stage.run(["-m", "meterhouse", "run", "--plain", "--raw", "raw", "--data", "data"])
+    stage.run(["-m", "meterhouse", "report", "build", "--data", "data", "--week", "2026-W47", "--out", "report"])
+
+
+def test_every_source_was_planted_and_came_through(own: Stage) -> None:
+    wanted = {*homes.names(), "git", "inventory", "otlp", "otlp_gateway", "litellm", *vendors.names()}
+    assert sorted(wanted - set(own.told())) == [], "no event came of these with canaries in them"
+    assert sorted(import_.kinds()) == sorted(IMPORTS), "each kind of import has a file with canaries"
+    requests = {event["source"] for event in map(json.loads, own.lines()) if event["kind"] == "model_request"}
+    assert set(homes.names()) <= requests
+    assert {"launch", "tool_call", "code_change"} <= {json.loads(line)["kind"] for line in own.lines()}
+
+
+def test_no_canary_of_our_own_fixtures_comes_out(own: Stage) -> None:
+    assert own.canaries.count > 1000
+    assert leaks(own.work) == []
+    assert "canary" not in own.words.lower()
+
+
+@needs_fixtures
+def test_no_canary_of_recorded_sessions_comes_out(recorded: Stage) -> None:
+    assert recorded.canaries.count > 5000
+    assert len(set(recorded.told()) & set(homes.names())) >= 8
+    assert leaks(recorded.work) == []
+    assert "canary" not in recorded.words.lower()

@@ -196,7 +196,8 @@ def _calls(
             continue
         given = part(block, "arguments")
         waiting: Dict[str, Any] = state.setdefault("calls", {})
-        waiting[call_id] = {"at": at, "language": language_of(given.get("path") or given.get("file_path")),
+        # the id may be made of a tool's name, which is not kept either
+        waiting[here.tool_key(call_id)] = {"at": at, "language": language_of(given.get("path") or given.get("file_path")),
                             "lines": count_lines(given.get("content")) if name == "write" else None}  # fmt: skip
         if len(waiting) > _PENDING_MAX:
             del waiting[next(iter(waiting))]
@@ -211,7 +212,7 @@ def _result(
     call_id, name, is_error = ident(message.get("toolCallId")), message.get("toolName"), message.get("isError")
     if call_id is None or not isinstance(name, str):
         return
-    call: Dict[str, Any] = state.get("calls", {}).pop(call_id, {})
+    call: Dict[str, Any] = state.get("calls", {}).pop(here.tool_key(call_id), {})
     ids = _ids(call_id, name, session, here)
     success = not is_error if isinstance(is_error, bool) else None
     exit_code = _exit_code(message) if name == "bash" else None

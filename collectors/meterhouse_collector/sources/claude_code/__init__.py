@@ -69,7 +69,7 @@ def read(record: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[
         yield from tool_calls(line, state, here)
     else:
         yield from _prompt(line)
-        yield from tool_results(line, state)
+        yield from tool_results(line, state, here)
 
 
 def _session(line: Line, state: Dict[str, Any]) -> Draft:

@@ -57,18 +57,18 @@ def tool_calls(line: Line, state: Dict[str, Any], here: Here) -> Iterator[Draft]
         if name in _EDITORS:
             call.update(_proposal(name, part(block, "input")))
         calls = state.setdefault("calls", {})
-        calls[call_id] = call
+        calls[here.tool_key(call_id)] = call  # the id may be made of a tool's name, which is not kept either
         if len(calls) > PENDING_MAX:
             del calls[next(iter(calls))]
         yield _tool_call(line, call, {})
 
 
-def tool_results(line: Line, state: Dict[str, Any]) -> Iterator[Draft]:
+def tool_results(line: Line, state: Dict[str, Any], here: Here) -> Iterator[Draft]:
     """What became of the calls whose results this line holds."""
     for block in parts(line.message.get("content")):
         call_id = ident(block.get("tool_use_id")) if block.get("type") == "tool_result" else None
-        call = state.get("calls", {}).pop(call_id, None)
-        if call_id is None or call is None:
+        call = state.get("calls", {}).pop(here.tool_key(call_id), None) if call_id else None
+        if call is None:
             continue
         outcome = _outcome(line, block, call)
         yield _tool_call(line, call, outcome)

@@ -30,15 +30,16 @@ def tool_drafts(
     call_id, waiting = ident(data.get("toolCallId")), state.setdefault("calls", {})
     if call_id is None:
         return
+    kept_as = here.tool_key(call_id)  # the id may be made of a tool's name, which is not kept either
     if kind == "tool.execution_start" and isinstance(data.get("toolName"), str):
         name = data["toolName"]
         call = {"at": at, "changes": _changes(name, data.get("arguments")), **_named(call_id, name, data, here)}
-        waiting[call_id] = call
+        waiting[kept_as] = call
         if len(waiting) > _PENDING_MAX:
             del waiting[next(iter(waiting))]
         yield Draft("tool_call", (session["session_id"], call["native_id"]), at, {**session, **_ids(call)})
-    elif kind == "tool.execution_complete" and call_id in waiting:
-        yield from _completed(waiting.pop(call_id), data, at, session)
+    elif kind == "tool.execution_complete" and kept_as in waiting:
+        yield from _completed(waiting.pop(kept_as), data, at, session)
 
 
 def _named(call_id: str, name: str, data: Dict[str, Any], here: Here) -> Dict[str, Any]:
