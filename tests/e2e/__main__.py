@@ -18,7 +18,7 @@ from e2e.ledger import Row, judge
 from e2e.scenarios import SCENARIOS, Scenario
 from e2e.stage import Stage, StageError
 
-HEAD = f"{'agent':<20}{'version':<10}{'scenario':<15}{'channels':<30}{'found/billed':>10}{'tokens':>10}  verdict"
+HEAD = f"{'agent':<20}{'version':<10}{'scenario':<15}{'channels':<30}{'found/billed':>12}{'tokens':>10}{'list USD':>12}  verdict"
 
 
 def install(agent: ModuleType, where: Path) -> Path:
@@ -37,12 +37,13 @@ def install(agent: ModuleType, where: Path) -> Path:
 
 def can(agent: ModuleType, scenario: Scenario) -> str:
     """Empty, or why this agent cannot do the scenario."""
+    told: dict[str, str] = getattr(agent, "CANNOT", {})
     for launch in scenario.launches:
         if launch.way not in agent.WAYS:
-            return f"has no {launch.way} without its own screen"
+            return told.get(launch.way, f"has no {launch.way} without its own screen")
         for name in (name for step in launch.main if not isinstance(step, str) for name, _ in step):
             if name not in agent.ACTIONS:
-                return f"has no tool for {name}"
+                return told.get(name, f"has no tool for {name}")
     return ""
 
 

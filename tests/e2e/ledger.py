@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from genai_prices import Usage, calc_price
 
 from e2e.agents import Knows, union
 from e2e.scenarios import Scenario
@@ -18,12 +21,13 @@ from meterhouse.snapshot import reading
 TOKENS = ("input", "cache_read", "cache_write", "output")
 REQUESTS = """
     SELECT session_id, request_id, status, http_status, input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0),
-           coalesce(cache_read_tokens, 0), coalesce(cache_write_tokens, 0), output_tokens, parent_session_id, is_subagent
+           coalesce(cache_read_tokens, 0), coalesce(cache_write_tokens, 0), output_tokens, parent_session_id, is_subagent, list_cost_usd
     FROM fct_requests WHERE NOT contains(quality, 'fallback_only')"""
-FAILED = "SELECT session_id, count(*) FROM fct_tool_calls WHERE NOT success GROUP BY session_id"
+CALLS = "SELECT session_id, count(*), count(*) FILTER (NOT success) FROM fct_tool_calls GROUP BY session_id"
 LINES = """
     SELECT session_id, sum(lines_added), sum(lines_removed) FROM fct_code_changes WHERE decision = 'accept' GROUP BY session_id"""
 Tokens = tuple[int, int, int, int]
+PRICED_BY = {"anthropic": "anthropic", "responses": "openai", "gemini": "google", "chat": "zai"}
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,14 @@ class Row:
     found: int
     billed: int
     tokens: int
+    cost: Decimal
     differences: tuple[str, ...]
 
     def line(self) -> str:
         """One line of the table."""
         verdict = "exact" if not self.differences else "; ".join(self.differences)
         requests = f"{self.found}/{self.billed}"
-        return f"{self.agent:<20}{self.version:<10}{self.scenario:<15}{' + '.join(self.channels):<30}{requests:>10}{self.tokens:>10,}  {verdict}"
+        return f"{self.agent:<20}{self.version:<10}{self.scenario:<15}{' + '.join(self.channels):<30}{requests:>12}{self.tokens:>10,}{self.cost:>12.6f}  {verdict}"
 
 
 def judge(stage: Stage, played: list[Scenario]) -> Iterator[Row]:
@@ -57,19 +62,19 @@ def judge(stage: Stage, played: list[Scenario]) -> Iterator[Row]:
             with (stage.work / "load.log").open("a") as log, redirect_stderr(log):
                 run(str(bucket), data)
             with reading(data) as db:
-                tables = _Tables(stage, *(db.execute(query).fetchall() for query in (REQUESTS, FAILED, LINES)))
+                tables = _Tables(stage, *(db.execute(query).fetchall() for query in (REQUESTS, CALLS, LINES)))
             knows = union(known[channel] for channel in channels)
             for scenario in played:
                 yield tables.row(scenario, channels, knows)
             if strays := tables.strays():
-                yield Row(stage.agent.__name__.rpartition(".")[2], stage.agent.VERSION, "-", channels, strays, 0, 0, (f"{strays} requests of unknown sessions",))  # fmt: skip
+                yield Row(stage.agent.__name__.rpartition(".")[2], stage.agent.VERSION, "-", channels, strays, 0, 0, Decimal(0), (f"{strays} requests of unknown sessions",))  # fmt: skip
 
 
 class _Tables:
     """What was found, by scenario."""
 
-    def __init__(self, stage: Stage, requests: list[Any], failed: list[Any], lines: list[Any]) -> None:
-        self.stage, self.requests, self.failed, self.lines = stage, requests, failed, lines
+    def __init__(self, stage: Stage, requests: list[Any], calls: list[Any], lines: list[Any]) -> None:
+        self.stage, self.requests, self.calls, self.lines = stage, requests, calls, lines
 
     def _of(self, rows: list[Any], scenario: str) -> list[Any]:
         return [row for row in rows if self.stage.sessions.get(row[0]) == scenario]
@@ -84,11 +89,15 @@ class _Tables:
         billed = [row for row in truth if row["status"] == 200 and row["role"] in knows.roles]
         found = self._of(self.requests, scenario.name)
         answered = [row for row in found if row[2] == "ok"]
+        calls, cost = self._of(self.calls, scenario.name), sum((row[10] or Decimal(0) for row in answered), Decimal(0))
+        hidden = sum(kind in knows.hides for kind in scenario.fails)
         wrong = [
             *_tokens([row[4:8] for row in answered], [tuple(row[name] for name in TOKENS) for row in billed]),
             *(_ids(answered, billed) if knows.ids else ()),
+            *_number("cost", cost, sum(map(_list_price, billed), Decimal(0))),
+            *_number("tool calls", sum(row[1] for row in calls), (sum(row["tools"] for row in billed) - hidden) * knows.tools),
             *_number("429s", sum(row[3] == 429 or row[2] == "rate_limited" for row in found), sum(row["status"] == 429 for row in truth) * knows.limits),
-            *_number("failed tools", sum(row[1] for row in self._of(self.failed, scenario.name)), sum(kind in knows.fails for kind in scenario.fails)),
+            *_number("failed tools", sum(row[2] for row in calls), sum(kind in knows.fails for kind in scenario.fails)),
             *_number("sessions", len({row[0] for row in answered if not row[9]}), scenario.sessions),
         ]  # fmt: skip
         if knows.lines:
@@ -102,7 +111,17 @@ class _Tables:
                 wrong += _number("requests of sub-agents", sum(bool(row[9]) for row in answered), sub)
             wrong += [] if sub else ["no sub-agent ran"]
         name = self.stage.agent.__name__.rpartition(".")[2]
-        return Row(name, self.stage.agent.VERSION, scenario.name, channels, len(answered), len(billed), sum(sum(row[4:8]) for row in answered), tuple(wrong))  # fmt: skip
+        return Row(name, self.stage.agent.VERSION, scenario.name, channels, len(answered), len(billed), sum(sum(row[4:8]) for row in answered), cost, tuple(wrong))  # fmt: skip
+
+
+def _list_price(row: dict[str, Any]) -> Decimal:
+    """The response at list price as genai-prices reckons it; nothing when it does not know the model."""
+    whole = row["input"] + row["cache_read"] + row["cache_write"]
+    usage = Usage(input_tokens=whole, cache_read_tokens=row["cache_read"], cache_write_tokens=row["cache_write"], output_tokens=row["output"])  # fmt: skip
+    try:
+        return calc_price(usage, row["model"], provider_id=PRICED_BY.get(row["api"])).total_price
+    except LookupError:
+        return Decimal(0)
 
 
 def _tokens(found: list[Tokens], billed: list[Tokens]) -> list[str]:

@@ -70,7 +70,8 @@ class Provider:
             if step == LIMIT:
                 self._note({"id": None, "request_id": billed.request_id, "model": asked.model, "status": 429}, role)
                 return asked, None, "", []
-            self._note({**asdict(billed), "status": 200}, role)
+            tools = 0 if isinstance(step, str) else len(step)
+            self._note({**asdict(billed), "status": 200, "api": form.api, "tools": tools}, role)
             if isinstance(step, str):
                 return asked, billed, step, []
             return asked, billed, "", [self.script.speak(name, values, asked.tools) for name, values in step]

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from e2e.agents import SESSION
 from e2e.provider import LIMIT, Provider, Script, Step
 from e2e.scenarios import Scenario
 
@@ -82,11 +83,10 @@ class Stage:
             steps = [[_placed(step, repository) for step in part] for part in (launch.main, launch.sub)]
             self.provider.follow(scenario.name, Script(self.agent.speak, *steps))
             try:
-                self._launch(
-                    self.agent.command(f"E2E {scenario.name} {launch.way}", launch.way),
-                    repository,
-                    LIMIT in launch.main,
-                )
+                last = next((one for one, name in reversed(self.sessions.items()) if name == scenario.name), "")
+                words = self.agent.command(f"E2E {scenario.name} {launch.way}", launch.way)
+                words = [last if word == SESSION else word for word in words]
+                self._launch(words, repository, LIMIT in launch.main)
             finally:
                 self._read(scenario.name)
 

@@ -2,7 +2,8 @@
 
 A module gives `PACKAGE` and `VERSION` on npm and its `BINARY`; `KNOWS`, what each of its channels can know (none that is not named);
 `configure(home, url, otlp)`, which writes settings below the home and gives environment variables; `command(prompt, way)`, the words
-after the binary, for each way in `WAYS`; `ACTIONS` that it has tools for; `speak(action, values, tools)`, the call in its own words.
+after the binary, for each way in `WAYS`; where `SESSION` stands for the id of the session before; `ACTIONS` that it has tools for;
+`CANNOT`, if need be, why it has none for another, or no way; `speak(action, values, tools)`, the call in its own words.
 """
 
 import importlib
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
+SESSION = "{session}"
 ALL = frozenset({"main", "sub", "aux"})
 
 
@@ -21,6 +23,8 @@ class Knows:
     roles: frozenset[str] = ALL  # conversations
     ids: bool = True  # the provider's ids
     limits: bool = True  # requests that were refused with 429
+    tools: bool = True  # tools that were called
+    hides: frozenset[str] = frozenset()  # kinds of tools whose failing calls it does not tell of at all
     fails: frozenset[str] = frozenset({"run", "edit"})  # kinds of tools whose failure is told
     lines: bool = True
     subs: bool = True  # which requests are a sub-agent's
@@ -33,6 +37,8 @@ def union(known: Iterable[Knows]) -> Knows:
         frozenset().union(*(row.roles for row in rows)),
         any(row.ids for row in rows),
         any(row.limits for row in rows),
+        any(row.tools for row in rows),
+        frozenset().union(*(row.hides for row in rows)).intersection(*(row.hides for row in rows if row.tools)),
         frozenset().union(*(row.fails for row in rows)),
         any(row.lines for row in rows),
         any(row.subs for row in rows),

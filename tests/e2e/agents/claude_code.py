@@ -9,7 +9,8 @@ PACKAGE, VERSION, BINARY = "@anthropic-ai/claude-code", "2.1.332", "claude"
 ACTIONS = {"read", "run", "edit", "write", "agent"}
 KNOWS = {
     "transcript": Knows(roles=frozenset({"main", "sub"})),  # the call that names a session is not in its file
-    "otlp": Knows(limits=False, fails=frozenset({"run"}), lines=False),
+    # an edit that is refused before it begins is not exported
+    "otlp": Knows(limits=False, fails=frozenset({"run"}), hides=frozenset({"edit"}), lines=False),
 }
 WAYS = {"start": [], "resume": ["--continue"], "fork": ["--continue", "--fork-session"]}
 MODEL = "claude-opus-4-8"

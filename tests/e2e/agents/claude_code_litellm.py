@@ -18,7 +18,7 @@ from e2e.agents.claude_code import ACTIONS, BINARY, PACKAGE, VERSION, WAYS, comm
 
 __all__ = ["ACTIONS", "BINARY", "KNOWS", "PACKAGE", "VERSION", "WAYS", "command", "configure", "serve", "speak"]
 LITELLM = "1.106.2"  # on PyPI
-KNOWS = {**claude.KNOWS, "gateway": Knows(fails=frozenset(), lines=False, subs=False)}
+KNOWS = {**claude.KNOWS, "gateway": Knows(tools=False, fails=frozenset(), lines=False, subs=False)}
 COLLECTOR = Path(__file__).resolve().parents[3] / "collectors"
 CONFIG = """
 model_list:

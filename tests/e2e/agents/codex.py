@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from e2e.agents import Knows
+from e2e.agents import SESSION, Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@openai/codex", "0.169.0", "codex"
 ACTIONS = {"read", "run", "edit", "write"}
 # in OTLP a command that ran is a success, whatever its exit code
 KNOWS = {"transcript": Knows(limits=False), "otlp": Knows(ids=False, lines=False, fails=frozenset({"edit"}))}
-WAYS = {"start": ["exec"], "resume": ["exec", "resume", "--last"]}
+WAYS = {"start": ["exec"], "resume": ["exec", "resume", "--last"], "fork": ["exec", "fork", SESSION]}
+CANNOT = {"agent": "waits for a sub-agent only by an id that a script cannot know"}
 SETTINGS = """
 model = "gpt-5.5"
 model_provider = "loopback"

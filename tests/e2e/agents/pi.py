@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from e2e.agents import Knows
+from e2e.agents import SESSION, Knows
 from e2e.wire import Call
 
 PACKAGE, VERSION, BINARY = "@mariozechner/pi-coding-agent", "0.73.1", "pi"
 ACTIONS = {"read", "run", "edit", "write"}
 KNOWS = {"transcript": Knows(limits=False)}
-WAYS = {"start": [], "resume": ["--continue"]}
+WAYS = {"start": [], "resume": ["--continue"], "fork": ["--fork", SESSION]}
 MODEL = "claude-sonnet-4-6"
 
 
