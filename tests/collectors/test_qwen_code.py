@@ -31,6 +31,13 @@ def pick(events: list, *names: str) -> list:
     return [tuple(event.get(name) for name in names) for event in events]
 
 
+def test_a_sub_agents_calls_count_and_no_result_takes_their_telemetry():
+    found = case("subagent_calls_are_only_in_telemetry", "tool_call")
+    assert pick([event for event in found if "success" in event], "tool_name", "is_subagent", "duration_ms") == [
+        ("run_shell_command", True, 14769), ("mcp_tool", True, 123), ("agent", False, 15676), ("run_shell_command", False, 192),
+    ]  # fmt: skip
+
+
 def test_telemetry_counts_and_the_message_beside_it_does_not():
     found = case("telemetry_and_messages_say_it_twice", "model_request")
     assert pick(found, "query_source", "is_subagent", *TOKENS) == [

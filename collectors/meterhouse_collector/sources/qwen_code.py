@@ -32,6 +32,8 @@ _SUCCESS = {"success": True, "error": False, "cancelled": False}
 _AUXILIARY = "managed-"  # begins the names of agents that the program itself starts
 _CLASS = re.compile(r"[A-Za-z][A-Za-z_]{0,59}", re.ASCII)
 _RATE_LIMITED = 429
+# session, name of the sub-agent, its turn; the main conversation has no name there
+_BY_SUBAGENT = re.compile(r"[^#]+#[^#]+#\d+", re.ASCII)
 _KEPT = 500  # telemetry of tools whose result is still to come
 
 
@@ -60,7 +62,7 @@ def read(record: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[
     elif kind == "tool_result":
         yield from _result(record, session, at, state, here)
     elif record.get("subtype") == "ui_telemetry":
-        yield from _telemetry(part(part(record, "systemPayload"), "uiEvent"), record, session, at, state)
+        yield from _telemetry(part(part(record, "systemPayload"), "uiEvent"), record, session, at, state, here)
 
 
 def _session(record: Dict[str, Any], session_id: str, at: str, state: Dict[str, Any], here: Here) -> Dict[str, Any]:
@@ -92,7 +94,7 @@ def _prompt(record: Dict[str, Any], session: Dict[str, Any], at: str, state: Dic
 
 
 def _telemetry(
-    event: Dict[str, Any], record: Dict[str, Any], session: Dict[str, Any], at: str, state: Dict[str, Any]
+    event: Dict[str, Any], record: Dict[str, Any], session: Dict[str, Any], at: str, state: Dict[str, Any], here: Here
 ) -> Iterator[Draft]:
     """The agent's own word on a response, on a failure or on a tool."""
     name = event.get("event.name")
@@ -112,7 +114,23 @@ def _telemetry(
         told = {"id": ident(event.get("call_id")), "name": tool if tool in BUILT_IN else None,
                 "status": ident(event.get("status")), "duration_ms": count(event.get("duration_ms")),
                 "decision": decision if isinstance(decision, str) and decision in _DECISIONS else None}  # fmt: skip
-        state["tools"] = [*state.get("tools", []), told][-_KEPT:]
+        if _BY_SUBAGENT.fullmatch(str(event.get("prompt_id"))):
+            yield from _call_of_subagent(told, tool, ident(record.get("uuid")), session, at, here)
+        else:
+            state["tools"] = [*state.get("tools", []), told][-_KEPT:]
+
+
+def _call_of_subagent(
+    told: Dict[str, Any], tool: str, native_id: Optional[str], session: Dict[str, Any], at: str, here: Here
+) -> Iterator[Draft]:
+    """A call that a sub-agent made: the chat holds neither message nor result of it, and no result may take its telemetry."""
+    call_id = told["id"] or native_id
+    if call_id is not None:
+        ids = {**_ids(call_id, tool, session, here), "is_subagent": True}
+        decision, source = _DECISIONS.get(told["decision"] or "", (None, None))
+        outcome = {"success": _SUCCESS.get(told["status"] or ""), "decision": decision, "decision_source": source,
+                   "duration_ms": told["duration_ms"]}  # fmt: skip
+        yield Draft("tool_call", (session["session_id"], ids["native_id"]), at, {**ids, **outcome})
 
 
 def _envelope(event: Dict[str, Any], session: Dict[str, Any]) -> Dict[str, Any]:
