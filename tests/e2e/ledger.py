@@ -41,14 +41,14 @@ class Row:
     found: int
     billed: int
     tokens: int
-    cost: Decimal
+    cost: Decimal | None  # none when nothing of it has a price
     differences: tuple[str, ...]
 
     def line(self) -> str:
         """One line of the table."""
         verdict = "exact" if not self.differences else "; ".join(self.differences)
-        requests = f"{self.found}/{self.billed}"
-        return f"{self.agent:<20}{self.version:<10}{self.scenario:<15}{' + '.join(self.channels):<30}{requests:>12}{self.tokens:>10,}{self.cost:>12.6f}  {verdict}"
+        requests, cost = f"{self.found}/{self.billed}", "unpriced" if self.cost is None else f"{self.cost:.6f}"
+        return f"{self.agent:<20}{self.version:<10}{self.scenario:<15}{' + '.join(self.channels):<30}{requests:>12}{self.tokens:>10,}{cost:>12}  {verdict}"
 
 
 def judge(stage: Stage, played: list[Scenario]) -> Iterator[Row]:
@@ -67,7 +67,7 @@ def judge(stage: Stage, played: list[Scenario]) -> Iterator[Row]:
             for scenario in played:
                 yield tables.row(scenario, channels, knows)
             if strays := tables.strays():
-                yield Row(stage.agent.__name__.rpartition(".")[2], stage.agent.VERSION, "-", channels, strays, 0, 0, Decimal(0), (f"{strays} requests of unknown sessions",))  # fmt: skip
+                yield Row(stage.agent.__name__.rpartition(".")[2], stage.agent.VERSION, "-", channels, strays, 0, 0, None, (f"{strays} requests of unknown sessions",))  # fmt: skip
 
 
 class _Tables:
@@ -89,12 +89,12 @@ class _Tables:
         billed = [row for row in truth if row["status"] == 200 and row["role"] in knows.roles]
         found = self._of(self.requests, scenario.name)
         answered = [row for row in found if row[2] == "ok"]
-        calls, cost = self._of(self.calls, scenario.name), sum((row[10] or Decimal(0) for row in answered), Decimal(0))
+        calls, priced = self._of(self.calls, scenario.name), [row[10] for row in answered if row[10] is not None]
         hidden = sum(kind in knows.hides for kind in scenario.fails)
         wrong = [
             *_tokens([row[4:8] for row in answered], [tuple(row[name] for name in TOKENS) for row in billed]),
             *(_ids(answered, billed) if knows.ids else ()),
-            *_number("cost", cost, sum(map(_list_price, billed), Decimal(0))),
+            *_number("cost", sum(priced, Decimal(0)), sum(map(_list_price, billed), Decimal(0))),
             *_number("tool calls", sum(row[1] for row in calls), (sum(row["tools"] for row in billed) - hidden) * knows.tools),
             *_number("429s", sum(row[3] == 429 or row[2] == "rate_limited" for row in found), sum(row["status"] == 429 for row in truth) * knows.limits),
             *_number("failed tools", sum(row[2] for row in calls), sum(kind in knows.fails for kind in scenario.fails)),
@@ -111,7 +111,7 @@ class _Tables:
                 wrong += _number("requests of sub-agents", sum(bool(row[9]) for row in answered), sub)
             wrong += [] if sub else ["no sub-agent ran"]
         name = self.stage.agent.__name__.rpartition(".")[2]
-        return Row(name, self.stage.agent.VERSION, scenario.name, channels, len(answered), len(billed), sum(sum(row[4:8]) for row in answered), cost, tuple(wrong))  # fmt: skip
+        return Row(name, self.stage.agent.VERSION, scenario.name, channels, len(answered), len(billed), sum(sum(row[4:8]) for row in answered), sum(priced, Decimal(0)) if priced else None, tuple(wrong))  # fmt: skip
 
 
 def _list_price(row: dict[str, Any]) -> Decimal:
