@@ -133,12 +133,12 @@ def test_a_load_that_storage_fails_holds_nothing_against_the_objects(tmp_path, m
 
 
 def test_an_event_that_came_with_a_suspect_clock_counts_once_when_it_comes_again(tmp_path):
-    ahead = raw.event(at="2026-03-05T10:00:00Z", key=("ahead",))
+    ahead = raw.event(at="2026-06-05T10:00:00Z", key=("ahead",))
     raw.segment(tmp_path / "bucket", [ahead])
     data = raw.published(tmp_path / "bucket", tmp_path / "data")
     assert "clock_suspect" in raw.rows(data, "SELECT quality FROM fct_requests")[0][0]
     again = raw.segment(tmp_path / "bucket", [ahead], seq=2)
-    os.utime(tmp_path / "bucket" / again, (raw.RECEIVED + 10 * 86400,) * 2)
+    os.utime(tmp_path / "bucket" / again, (raw.RECEIVED + 20 * 86400,) * 2)
     raw.published(tmp_path / "bucket", tmp_path / "data")
     assert raw.rows(data, "SELECT sum(rows_loaded), sum(rows_duplicate) FROM load_ledger") == [(1, 1)]
     assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(1,)]
