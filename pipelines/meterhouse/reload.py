@@ -54,7 +54,9 @@ def _reload(storage: Storage, catalog: Catalog, entries: list[Entry], result: Lo
         if one and one.sha256 == sha256:
             _reload_object(catalog, one, result)
         else:
-            result.problems.append(f"{key}: is gone or overwritten but holds parked lines or quarantined ones; restore it, then run again")
+            result.problems.append(
+                f"{key}: is gone or overwritten but holds parked lines or quarantined ones; restore it, then run again"
+            )
 
 
 def _reload_object(catalog: Catalog, one: Fetched, result: Loaded) -> None:
