@@ -8,6 +8,7 @@ import copy
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 
 from meterhouse_collector import events
@@ -16,6 +17,7 @@ from meterhouse_collector.here import Here
 FIXTURES = Path(__file__).parent / "fixtures"
 SHARED = Path(__file__).resolve().parents[2] / "../shared/fixtures"
 CANARY = "CANARY-"
+WRITTEN = 1795168815  # 2026-11-20T10:00:15Z
 
 
 def shared(*parts: str) -> Path:
@@ -36,6 +38,14 @@ def cases(agent: str) -> list:
 def read_home(source, home: Path, env=None) -> list:
     """Events of all files of one source below a home folder, in the order of reading."""
     return [event for path in source.find(home, env or {}) for event in read_file(source, path, home)]
+
+
+def written(folder: Path, target: Path) -> Path:
+    """A copy of a fixture whose files were last written at a known time, which some sources tell."""
+    shutil.copytree(folder, target)
+    for path in target.rglob("*"):
+        os.utime(path, (WRITTEN, WRITTEN))
+    return target
 
 
 def read_case(source, folder: Path) -> list:

@@ -15,7 +15,6 @@ from meterhouse_collector.sources import droid
 
 CASE = conformance.FIXTURES / "droid" / "tools_and_lines"
 SESSION = "eeeeeeee-0001-4000-8000-000000000000"
-WRITTEN = 1795168815  # 2026-11-20T10:00:15Z
 JSON = conformance.json_values()
 NO_CONTENT = {"type", "id", "timestamp", "role", "name", "tool_use_id", "providerLockTimestamp"}
 TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -28,14 +27,7 @@ def pick(events: list, *names: str) -> list:
 @pytest.fixture
 def case(tmp_path):
     """Events of the fixture, whose total was written at a known time."""
-    folder = shutil.copytree(CASE, tmp_path / "case")
-    os.utime(folder / f"{SESSION}.settings.json", (WRITTEN, WRITTEN))
-    return conformance.read_case(droid, folder)
-
-
-def test_the_fixture_gives_the_events_that_were_reviewed(case):
-    assert "CANARY" not in json.dumps(case)
-    conformance.expect(case, CASE / "expected.jsonl")
+    return conformance.read_case(droid, conformance.written(CASE, tmp_path / "case"))
 
 
 def test_a_total_is_told_from_its_beginning_to_its_writing_and_never_as_requests(case):
@@ -90,7 +82,7 @@ def test_every_look_at_a_growing_total_tells_all_of_it_once(laptop):
     for number, output in enumerate((0, 0, 400, 400, 900)):
         usage = {**whole["tokenUsage"], "outputTokens": output} if output else {"inputTokens": 0}
         path.write_text(json.dumps({**whole, "assistantActiveTimeMs": number, "tokenUsage": usage}))
-        os.utime(path, (WRITTEN + number, WRITTEN + number))
+        os.utime(path, (conformance.WRITTEN + number, conformance.WRITTEN + number))
         assert laptop.once() == 0
     fields = ("output_tokens", "input_tokens", "window_start", "window_end")
     assert pick(looks_of(laptop), *fields) == [

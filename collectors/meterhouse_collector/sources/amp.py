@@ -151,7 +151,10 @@ def _calls(
         ids = {"native_id": native_id, "tool_call_id": native_id, "tool_name": name if is_known else "custom_tool",
                "tool_key": None if is_known else here.tool_key(name)}  # fmt: skip
         waiting: Dict[str, Any] = state.setdefault("calls", {})
-        waiting[call_id] = {"at": at, "ids": ids}
+        waiting[here.tool_key(call_id)] = {
+            "at": at,
+            "ids": ids,
+        }  # the id may be made of a tool's name, which is not kept either
         if len(waiting) > _PENDING_MAX:
             del waiting[next(iter(waiting))]
         yield Draft("tool_call", (session["session_id"], native_id), at, {**session, **ids})
@@ -161,12 +164,13 @@ def _results(message: Dict[str, Any], session: Dict[str, Any], state: Dict[str, 
     """What became of calls; results have no time, so they stand at that of their call."""
     for block in parts(message.get("content")):
         call_id, run = ident(block.get("toolUseID")), part(block, "run")
-        if block.get("type") != "tool_result" or call_id is None or call_id not in state.get("calls", {}):
+        kept_as = here.tool_key(call_id) if call_id and block.get("type") == "tool_result" else None
+        if kept_as not in state.get("calls", {}):
             continue
         status, exit_code = run.get("status"), part(run, "result").get("exitCode")
         if not isinstance(status, str) or status not in _SUCCESS:  # it is still running
             continue
-        call = state["calls"].pop(call_id)
+        call = state["calls"].pop(kept_as)
         exit_code = exit_code if fits(FIELDS["exit_code"], exit_code) else None
         success = _SUCCESS[status] and not exit_code
         decision = "reject" if status == "rejected-by-user" else None

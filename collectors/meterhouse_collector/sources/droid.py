@@ -83,7 +83,7 @@ def _message(record: Dict[str, Any], at: str, state: Dict[str, Any], here: Here)
         if block.get("type") == "tool_use" and message.get("role") == "assistant":
             yield from _call(block, at, session, state, here)
         elif block.get("type") == "tool_result" and message.get("role") == "user":
-            yield from _result(block, at, session, state)
+            yield from _result(block, at, session, state, here)
 
 
 def _call(
@@ -99,18 +99,21 @@ def _call(
            "tool_key": None if is_known else here.tool_key(name)}  # fmt: skip
     patch = part(block, "input").get("input") if name == "ApplyPatch" else None
     waiting: Dict[str, Any] = state.setdefault("calls", {})
-    waiting[call_id] = {"at": at, "ids": ids, "changes": [change._asdict() for change in patch_changes(patch)]}
+    kept = {"at": at, "ids": ids, "changes": [change._asdict() for change in patch_changes(patch)]}
+    waiting[here.tool_key(call_id)] = kept  # the id may be made of a tool's name, which is not kept either
     if len(waiting) > _PENDING_MAX:
         del waiting[next(iter(waiting))]
     yield Draft("tool_call", (session["session_id"], native_id), at, {**session, **ids})
 
 
-def _result(block: Dict[str, Any], at: str, session: Dict[str, Any], state: Dict[str, Any]) -> Iterator[Draft]:
+def _result(
+    block: Dict[str, Any], at: str, session: Dict[str, Any], state: Dict[str, Any], here: Here
+) -> Iterator[Draft]:
     """What became of a call; only an error or a reply that says so tells success."""
     call_id = ident(block.get("tool_use_id"))
-    if call_id is None or call_id not in state.get("calls", {}):
+    call = state.get("calls", {}).pop(here.tool_key(call_id), None) if call_id else None
+    if call is None:
         return
-    call = state["calls"].pop(call_id)
     ids, success = call["ids"], _success(block)
     yield Draft("tool_call", (session["session_id"], ids["native_id"], success), at, {
         **session, **ids, "success": success, "duration_ms": count(millis_between(call["at"], at)),

@@ -117,7 +117,8 @@ def _telemetry(
         if _BY_SUBAGENT.fullmatch(str(event.get("prompt_id"))):
             yield from _call_of_subagent(told, tool, ident(record.get("uuid")), session, at, here)
         else:
-            state["tools"] = [*state.get("tools", []), told][-_KEPT:]
+            kept_as = here.tool_key(told["id"]) if told["id"] else None  # it may be made of a name, which is not kept
+            state["tools"] = [*state.get("tools", []), {**told, "id": kept_as}][-_KEPT:]
 
 
 def _call_of_subagent(
@@ -217,7 +218,7 @@ def _result(
     call_id, name, status = ident(result.get("callId")), answer.get("name"), result.get("status")
     if call_id is None or not isinstance(name, str):
         return
-    told = _told(state, call_id, name, status)
+    told = _told(state, here.tool_key(call_id), name, status)
     decision, source = _DECISIONS.get(told.get("decision") or "", (None, None))
     if status == "cancelled" and decision is None:
         decision, source = "reject", "user"
@@ -236,12 +237,12 @@ def _result(
         yield Draft("code_change", (*key[:2], *change.values()), at, {**ids, **change})
 
 
-def _told(state: Dict[str, Any], call_id: str, name: str, status: Any) -> Dict[str, Any]:
+def _told(state: Dict[str, Any], kept_as: str, name: str, status: Any) -> Dict[str, Any]:
     """The telemetry that belongs to a result, which is taken out of the state."""
     waiting: List[Dict[str, Any]] = state.get("tools", [])
     known = name if name in BUILT_IN else None
     for one in waiting:
-        if one["id"] == call_id or (one["id"] is None and (one["name"], one["status"]) == (known, status)):
+        if one["id"] == kept_as or (one["id"] is None and (one["name"], one["status"]) == (known, status)):
             state["tools"] = [other for other in waiting if other is not one]
             return one
     return {}

@@ -10,7 +10,7 @@ from meterhouse_collector.events import Draft
 from meterhouse_collector.otlp.records import Record
 from meterhouse_collector.sources.codex.tools import BUILT_IN
 
-from ._shared import status_of, tool_of
+from ._shared import call_id_of, status_of, tool_of
 
 NAME = "codex"
 _DECISIONS = {"approved": "accept", "approved_for_session": "accept", "denied": "reject", "abort": "reject"}
@@ -98,8 +98,9 @@ def _tool(record: Record, here: Any) -> Dict[str, Any]:
         full = "__".join([namespace, name]) if namespace and namespace.startswith("mcp__") else name
         server, _, tool = full[len("mcp__") :].partition("__")
         full = f"{server}/{tool}"
-    call_id = given.ident("call_id")
-    return {**_session(record), **tool_of(full, BUILT_IN, is_mcp, here), "native_id": call_id, "tool_call_id": call_id}
+    told = tool_of(full, BUILT_IN, is_mcp, here)
+    call_id = call_id_of(given.ident("call_id"), (name or "").rpartition("__")[2], told, here)
+    return {**_session(record), **told, "native_id": call_id, "tool_call_id": call_id}
 
 
 def _tool_decision(record: Record, here: Any) -> Iterator[Draft]:

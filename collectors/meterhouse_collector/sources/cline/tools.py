@@ -33,10 +33,11 @@ def call_drafts(
         if block.get("type") != "tool_use" or call_id is None or not isinstance(name, str):
             continue
         waiting: Dict[str, Any] = state.setdefault("calls", {})
-        waiting[call_id] = {"at": at, "ids": _ids(call_id, name, here), "changes": _changes(name, block.get("input"))}
+        ids = _ids(call_id, name, here)
+        # the id may be made of a tool's name, which is not kept either
+        waiting[here.tool_key(call_id)] = {"at": at, "ids": ids, "changes": _changes(name, block.get("input"))}
         if len(waiting) > _PENDING_MAX:
             del waiting[next(iter(waiting))]
-        ids = waiting[call_id]["ids"]
         yield Draft("tool_call", (session["session_id"], ids["native_id"]), at, {**session, **ids})
 
 
@@ -45,10 +46,10 @@ def result_drafts(
 ) -> Iterator[Draft]:
     """What became of calls, and the lines that they changed; a result whose call is gone has nothing to say."""
     for block in parts(message.get("content")):
-        call_id = ident(block.get("tool_use_id"))
-        if block.get("type") != "tool_result" or call_id is None or call_id not in state.get("calls", {}):
+        call_id = ident(block.get("tool_use_id")) if block.get("type") == "tool_result" else None
+        call = state.get("calls", {}).pop(here.tool_key(call_id), None) if call_id else None
+        if call is None:
             continue
-        call = state["calls"].pop(call_id)
         ids, (success, exit_code) = call["ids"], _outcome(block)
         key = (session["session_id"], ids["native_id"], success, exit_code)
         yield Draft("tool_call", key, at, {

@@ -93,7 +93,7 @@ def _facts(kind: str, payload: Dict[str, Any], state: Dict[str, Any], here: Here
     elif kind.endswith("_call"):
         yield from tool_call(payload, state, here)
     elif kind.endswith("_call_output"):
-        yield from tool_output(payload, state)
+        yield from tool_output(payload, state, here)
     else:
         yield from tool_item(payload, state, here)
 

@@ -51,25 +51,25 @@ def tool_call(payload: Dict[str, Any], state: Dict[str, Any], here: Here) -> Ite
     if call_id is None or not isinstance(name, str):
         return
     tool = _tool(name, payload.get("namespace"), here)
-    call = _call(state, call_id, tool)
+    call = _call(state, call_id, name, tool, here)
     call.update(tool=tool, patch=_patch_of(payload))
-    yield _observed(call_id, tool)
+    yield _observed(call["id"], tool)
 
 
-def tool_output(payload: Dict[str, Any], state: Dict[str, Any]) -> Iterator[Fact]:
+def tool_output(payload: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[Fact]:
     """What the model was told of a call: in files without outcome records, the only trace of exit code and patch."""
     call_id = ident(payload.get("call_id"))
-    call = state.get("calls", {}).get(call_id)
-    if call_id is None or call is None:
+    call = state.get("calls", {}).get(here.tool_key(call_id)) if call_id else None
+    if call is None:
         return
     text = _text(payload.get("output"))
     outcome = {} if call["tool"][1] else _outcome_in(text)  # of other tools the text is their own
     if outcome and not call.get("done"):
         call["done"] = True
-        yield _observed(call_id, call["tool"], **outcome)
+        yield _observed(call["id"], call["tool"], **outcome)
     if call.get("patch") and not call.get("patched") and _PATCHED in text:
         call["patched"] = True
-        yield from _changed(call_id, call["tool"], [Change(*change) for change in call["patch"]], "accept")
+        yield from _changed(call["id"], call["tool"], [Change(*change) for change in call["patch"]], "accept")
 
 
 def tool_item(payload: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[Fact]:
@@ -78,22 +78,24 @@ def tool_item(payload: Dict[str, Any], state: Dict[str, Any], here: Here) -> Ite
     tool = _item_tool(payload, here)
     if call_id is None or tool is None or payload.get("source") == "user_shell":  # a command that the person typed
         return
-    call = _call(state, call_id, tool)
+    call = _call(state, call_id, _item_name(payload), tool, here)
     patches = isinstance(payload.get("changes"), dict)
     if not patches or call["tool"] == tool:  # a patch inside a shell command is not that command's outcome
         call["done"] = True
-        yield _observed(call_id, tool if tool[1] else call["tool"], **_outcome_of(payload))
+        yield _observed(call["id"], tool if tool[1] else call["tool"], **_outcome_of(payload))
     if patches and not call.get("patched"):
         call["patched"] = True
         decision = _DECISIONS.get(_status(payload) or "")
         if decision:  # a patch that failed changed nothing
-            yield from _changed(call_id, call["tool"], _file_changes(payload["changes"]), decision)
+            yield from _changed(call["id"], call["tool"], _file_changes(payload["changes"]), decision)
 
 
-def _call(state: Dict[str, Any], call_id: str, tool: List[Optional[str]]) -> Dict[str, Any]:
-    """What is kept of a call until its outcome has come."""
-    calls = state.setdefault("calls", {})
-    call = calls.setdefault(call_id, {"tool": tool})
+def _call(state: Dict[str, Any], call_id: str, name: str, tool: List[Optional[str]], here: Here) -> Dict[str, Any]:
+    """What is kept of a call until its outcome has come; its id may be made of a tool's name, which is not kept either."""
+    calls, kept_as, own_name = state.setdefault("calls", {}), here.tool_key(call_id), name.rpartition("__")[2]
+    call = calls.setdefault(kept_as, {"id": call_id, "tool": tool})
+    if tool[1] and own_name and own_name in call_id:  # some engines build ids from names
+        call["id"] = kept_as
     while len(calls) > _CALLS_KEPT:
         del calls[next(iter(calls))]
     return call
@@ -123,6 +125,11 @@ def _item_tool(payload: Dict[str, Any], here: Here) -> Optional[List[Optional[st
     if kind in ("CollabAgentToolCall", "DynamicToolCall"):
         return _tool(payload["tool"], None, here) if isinstance(payload.get("tool"), str) else None
     return [_ITEM_TOOLS[kind], None] if isinstance(kind, str) and kind in _ITEM_TOOLS else None
+
+
+def _item_name(payload: Dict[str, Any]) -> str:
+    """The tool's own name in an outcome record; empty where the record's type is all there is."""
+    return str((part(payload, "invocation") or payload).get("tool") or "")
 
 
 def _status(payload: Dict[str, Any]) -> Optional[str]:
