@@ -22,13 +22,15 @@ def names():
 
 
 def furnish(agent, home):
-    """Put all fixtures of one agent below a home folder; a store is built from its rows."""
+    """Put all fixtures of one agent below a home folder; a store is built from its rows, or from SQL with its own tables."""
     place = conformance.FIXTURES / agent / "place.txt"
     assert place.is_file(), f"{place}: is not there; say in it where below a home the cases of this agent lie"
     for case in conformance.cases(agent):
         folder, target = conformance.FIXTURES / agent / case, home / place.read_text().strip().format(case=case)
         if (folder / "store.jsonl").exists():
             stores.build(target, stores.OPENCODE, conformance.lines_of(folder / "store.jsonl"))
+        elif (folder / "store.sql").exists():
+            stores.build(target, (folder / "store.sql").read_text(encoding="utf-8"), [])
         else:
             _copy(folder, target)
     return home

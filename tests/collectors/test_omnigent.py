@@ -21,7 +21,7 @@ from meterhouse_collector.settings import pseudonym
 from meterhouse_collector.sources import omnigent
 from meterhouse_collector.sources.omnigent.usage import split
 
-SCHEMA = (conformance.FIXTURES / "omnigent" / "store.sql").read_text(encoding="utf-8")
+SCHEMA = (conformance.FIXTURES / "omnigent" / "running_totals" / "store.sql").read_text(encoding="utf-8")
 ROOT, CHILD, OTHER = (f"0a0000000000000000000000000000a{number}" for number in (1, 2, 3))
 KEY = b"a key of the organisation"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import zstandard
 
 MARK = re.compile(rb"canary", re.IGNORECASE)
 # parts of the database beside them; a place on the laptop, which its own state may hold
@@ -29,10 +30,12 @@ FACTS = {
     "custom_llm_provider", "endTime", "created_at", "finish_reason", "commitHash", "commitTs", "download_links",
     "team_alias", "alias", "key_alias", "line_item", "cost_type", "token_type", "next_page", "data_refreshed_at", "report_day",
     "reasoning_effort", "error_type", "model_group", "request_tags", "tags", "model_name",
-    "error_class", "user_api_key_alias", "user_api_key_team_alias", "plan_type", "deciding_policies", "llm_provider-request-id",
+    "error_class", "user_api_key_alias", "user_api_key_team_alias", "plan_type", "git_branch", "deciding_policies", "llm_provider-request-id",
 }  # fmt: skip
 FACTS_OF = {  # words that are a closed vocabulary of one agent and text in another, by the beginning of the origin
     "claude": {"error"},
+    "amp": {"clientVersion", "clientType"},
+    "omnigent": {"wrapper"},  # the label that says how an agent was run; other labels are text
     "codex": {"reason", "codex_error_info", "model_reasoning_effort"},
 }
 _IDENTITY = re.compile(r"(^|_)(id|uuid|sha)$|[a-z](Id|ID|UUID|Uuid|IDs)$")
@@ -111,7 +114,7 @@ class Canaries:
     def _database(self, path: Path) -> None:
         """Plant in every text of every table; triggers would copy what is about to be replaced."""
         with closing(sqlite3.connect(path, isolation_level=None)) as store:
-            store.create_function("planted", 2, lambda name, text: self.plant(text, name))
+            store.create_function("planted", 2, self._cell)
             store.execute("PRAGMA ignore_check_constraints = ON")
             names = "SELECT name FROM sqlite_master WHERE type = ?"
             for (trigger,) in store.execute(names, ("trigger",)).fetchall():
@@ -119,9 +122,23 @@ class Canaries:
             for _, table, kind, *_ in store.execute("PRAGMA table_list").fetchall():
                 if kind != "table" or table.startswith("sqlite_"):
                     continue
-                for _, column, *_ in store.execute(f'PRAGMA table_info("{table}")').fetchall():
-                    store.execute(f"""UPDATE "{table}" SET "{column}" = planted('{column}', "{column}")
-                                      WHERE typeof("{column}") = 'text'""")  # fmt: skip
+                columns = [column for _, column, *_ in store.execute(f'PRAGMA table_info("{table}")').fetchall()]
+                for column in columns:
+                    is_named_beside = column == "value" and "key" in columns
+                    name = '"key"' if is_named_beside else f"'{column}'"
+                    store.execute(f"""UPDATE "{table}" SET "{column}" = planted({name}, "{column}")
+                                      WHERE typeof("{column}") IN ('text', 'blob')""")  # fmt: skip
+
+    def _cell(self, name: str, cell: str | bytes) -> Any:
+        """A text or the text in bytes, also in a frame (0x00, codec, bytes) as Omnigent packs them; other bytes are ids."""
+        if isinstance(cell, str):
+            return self.plant(cell, name)
+        is_packed = cell[:2] == b"\x00\x01"
+        data = zstandard.decompress(cell[2:]) if is_packed else cell[2:] if cell[:1] == b"\x00" else cell
+        if not data.isascii() or not data.decode().isprintable():
+            return cell
+        planted = self.plant(data.decode(), name).encode()
+        return b"\x00\x01" + zstandard.compress(planted) if is_packed else cell[: len(cell) - len(data)] + planted
 
 
 def _inner(name: str, key: str) -> str:
