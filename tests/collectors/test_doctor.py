@@ -4,6 +4,7 @@ import json
 import os
 import time
 
+from collectors import homes  # noqa: TID251 - tests/collectors
 from collectors.laptop import jsonl, turn  # noqa: TID251 - tests/collectors
 from meterhouse_collector.__main__ import main
 from meterhouse_collector.agent_settings import by_program, known
@@ -69,6 +70,21 @@ def test_doctor_tells_export_retention_and_what_is_not_collected(home, capsys):
     home.laptop.once()
     assert main(home.laptop.arguments("doctor")) == 1
     assert "will be deleted" not in capsys.readouterr().out
+
+
+def test_every_agent_that_is_read_is_found_too():
+    assert set(homes.names()) <= {agent.name for agent in known()}
+
+
+def test_the_program_and_the_store_of_omnigent_are_found_where_its_variable_says(tmp_path):
+    (tmp_path / "data").mkdir()
+    (one,) = found.agents_on(Host(tmp_path, {"OMNIGENT_DATA_DIR": str(tmp_path / "data")}))
+    assert (one.agent.name, one.program) == ("omnigent", None)
+    program = tmp_path / "omnigent"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (one,) = found.agents_on(Host(tmp_path, {"PATH": str(tmp_path)}))
+    assert (one.agent.name, one.program) == ("omnigent", str(program))
 
 
 def test_every_agent_has_a_name_of_its_own_and_is_found_by_its_programs():

@@ -46,6 +46,17 @@ AGENTS = (
     Agent("goose", "Goose", ("goose",), (".local/share/goose", ".config/goose")),
     Agent("kilo", "Kilo", ("kilo", "kilocode"), (".local/share/kilo", ".config/kilo"), packages=("@kilocode/cli",)),
     Agent(
+        "omnigent",
+        "Omnigent",
+        ("omnigent",),
+        (".omnigent",),
+        folder_variable="OMNIGENT_DATA_DIR",
+        unseen=(
+            "its store holds running totals and no single requests; verdicts of its policies are only in the traces it exports",
+            "a store in Postgres or another server's database is not read from a laptop",
+        ),
+    ),
+    Agent(
         "pi",
         "Pi",
         ("pi",),
