@@ -16,8 +16,10 @@ columns:
 WITH things AS (
   SELECT
     thing_id,
-    arg_min(match_session, coalesce(session_started_at, occurred_at)) AS match_session,
-    arg_max(match_key, coalesce(output_tokens, -1)) AS match_key,
+    -- the last parts settle what is equal: a fork may begin when its origin did, and a gateway may count input otherwise than
+    -- the file, whose numbers the agent's export repeats
+    arg_min(match_session, (coalesce(session_started_at, occurred_at), match_session)) AS match_session,
+    arg_max(match_key, (coalesce(output_tokens, -1), channel = 'transcript', match_key)) AS match_key,
     min(matched_ms) AS matched_ms,
     min(known_person_key) AS known_person_key,
     bool_or(has_response_id) AS has_response_id,

@@ -84,3 +84,17 @@ def test_the_order_of_arrival_changes_nothing(empty_db, week, order):
     first = links(empty_db, rows)
     order.shuffle(rows)
     assert links(empty_db, rows) == first
+
+
+@settings(max_examples=10)
+@given(order=st.randoms(use_true_random=False))
+def test_a_gateway_that_counts_input_otherwise_hides_no_file_from_the_export(empty_db, order):
+    rows = [
+        row | ({"input_tokens": 101} if row["channel"] == "gateway" else {})
+        for row in observations("response id", [(session, 1, 2, CHANNELS) for session in ("s1", "s2", "s1", "s2")])
+    ]
+    order.shuffle(rows)
+    found = links(empty_db, rows)
+    assert {row["event_id"]: found[row["event_id"]] for row in rows} == {
+        row["event_id"]: f"msg_{int(row['event_id'].split('-')[0]):024d}" for row in rows
+    }
