@@ -44,12 +44,20 @@ def test_bodies_may_be_packed_or_one_a_file_over_many_lines(laptop, load, tmp_pa
     assert {event["agent"] for event in laptop.events()} > {"codex"}
 
 
-def test_a_line_that_is_no_body_is_counted_and_the_rest_is_read(laptop, load, tmp_path):
+def test_bodies_may_stand_in_a_list(laptop, load, tmp_path):
+    listed = tmp_path / "bodies.json"
+    listed.write_text(json.dumps([json.loads(body) for body in bodies_of(RECORDED)]))
+    assert load(listed) == 0
+    assert laptop.events() == Pushed().take(*bodies_of(RECORDED)).events
+
+
+def test_a_line_that_is_no_body_is_counted_and_told_and_the_rest_is_read(laptop, load, tmp_path, capsys):
     mixed = tmp_path / "mixed.jsonl"
     mixed.write_bytes(RECORDED.read_bytes() + b'{"cut":\n[]\n' + RECORDED.read_bytes())
     assert load(mixed) == 0
     assert laptop.events() == Pushed().take(*bodies_of(RECORDED)).events
     assert laptop.dropped()["otlp_broken"] == 2
+    assert f"{mixed}: 2 bodies are no OTLP/JSON" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_or_cut_is_told_in_one_line(load, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Replays recorded OTLP/JSON: one body a line or one a file, plain or gzip; a body that was received live adds nothing."""
 
 import gzip
+import sys
 import zlib
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -25,28 +26,35 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def load(options: Namespace, inlets: Inlets) -> None:
-    """Every body of every file; one that is none is counted and passed over."""
+    """Every body of every file; one that is none is counted, told and passed over."""
     for name in options.files:
+        broken = 0
         try:
             for body in _bodies(Path(name)):
-                _take(body, inlets)
+                broken += _take(body, inlets)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or "is no whole gzip file"
             raise CollectorError(f"{name}: cannot be read ({reason}); check its name and rights") from None
         inlets.commit()
+        if broken:
+            print(f"{name}: {broken} bodies are no OTLP/JSON; they are counted as dropped", file=sys.stderr)
 
 
-def _take(text: bytes, inlets: Inlets) -> None:
+def _take(text: bytes, inlets: Inlets) -> int:
+    """What one text holds, a body or a list of them; gives how many were none."""
     try:
-        body = loads(text)
+        found = loads(text)
     except BodyError:
-        inlets("otlp", "otlp").drop("otlp_broken")
-        return
-    signal = signal_of(body)
-    if signal is None:
-        inlets("otlp", "otlp").drop("otlp_broken")
-        return
-    receive(inlets, signal, body)
+        found = None
+    broken = 0
+    for body in found if isinstance(found, list) and found else [found]:
+        signal = signal_of(body)
+        if signal is not None:
+            receive(inlets, signal, body)
+        else:
+            inlets("otlp", "otlp").drop("otlp_broken")
+            broken += 1
+    return broken
 
 
 def _bodies(path: Path) -> Iterator[bytes]:
