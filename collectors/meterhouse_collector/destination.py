@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from . import durable
 from .errors import CollectorError, ShipError
-from .settings import Settings
+from .settings import Settings, holds_credentials
 
 BUCKETS = ("s3", "gs", "az")
 INTAKES = ("https", "http")
@@ -82,6 +82,10 @@ class Bucket:
     """A bucket; obstore finds the credentials where the cloud's own tools do (environment, profile, machine role)."""
 
     def __init__(self, url: str) -> None:
+        if holds_credentials(url):
+            raise CollectorError(
+                "a bucket's address is without user and query; credentials come from the cloud's own tools"
+            )
         self.url = url
         try:
             import obstore

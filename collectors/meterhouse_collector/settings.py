@@ -179,12 +179,20 @@ def _check_addresses(settings: Settings) -> None:
         raise SettingsError(f"{settings.path}: otlp_port must be a whole number from 0 to 65535; {KEYS['otlp_port']}")
     if token is not None and not _TOKEN.fullmatch(token):
         raise SettingsError(f"{settings.path}: otlp_token is too short or has other characters; {KEYS['otlp_token']}")
+    if settings.to and holds_credentials(settings.to):
+        raise SettingsError(f"{settings.path}: to must be without user and query, it is shown; {KEYS['to']}")
     for key in ("gateway_url", "otlp_endpoint"):
         value = getattr(settings, key)
         if value is not None and not (isinstance(value, str) and _ADDRESS.fullmatch(value)):
             raise SettingsError(
                 f"{settings.path}: {key} must be http(s)://HOST without user, query or blanks; {KEYS[key]}"
             )
+
+
+def holds_credentials(place: str) -> bool:
+    """Whether an address holds a user or a query, where some write keys; a folder's name may be anything."""
+    _, mark, rest = place.partition("://")
+    return bool(mark) and ("@" in rest.partition("/")[0] or "?" in rest)
 
 
 def default_path(spool: str) -> str:

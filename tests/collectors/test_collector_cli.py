@@ -236,3 +236,15 @@ def test_usage_errors_exit_with_2_and_a_missing_home_with_1(tmp_path, capsys):
 def test_the_version_is_printed():
     output = subprocess.run([sys.executable, LAUNCH[1], "--version"], stdout=subprocess.PIPE, check=True).stdout
     assert output.decode().strip() == __version__
+
+
+@pytest.mark.parametrize(
+    "to", ["https://user:SECRET@h/", "s3://bucket?key=SECRET", "s3://key:SECRET@bucket/x", "ftp://u:SECRET@h"]
+)
+@pytest.mark.parametrize("command", ["once", "status", "doctor", "preview", "install"])
+def test_credentials_in_a_destination_are_refused_and_shown_nowhere(laptop, capsys, command, to):
+    extra = ["--print"] if command == "install" else []
+    assert main([command, *extra, "--home", str(laptop.home), "--spool", str(laptop.spool), "--to", to]) == 1
+    said = capsys.readouterr()
+    assert "without user and query" in said.err
+    assert "SECRET" not in said.out + said.err
