@@ -260,7 +260,7 @@ def test_neither_tokens_nor_events_are_in_what_the_intake_says(intake, capfd):
 
 def test_tokens_are_made_listed_and_removed_and_never_stored(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("METERHOUSE_PSEUDONYM_KEY", "k" * 16)
-    file = tmp_path / "tokens.json"
+    file = tmp_path / "not-there-yet" / "tokens.json"
     place = ["--home", str(tmp_path), "--tokens", str(file)]
     assert main(["token", "add", "laptop-7", "--person", "someone@example.com", *place]) == 0
     text = capsys.readouterr().out.strip()

@@ -105,10 +105,11 @@ def read(path: str) -> Tuple[Token, ...]:
 
 
 def write(path: str, tokens: List[Token]) -> None:
-    """Replace the file, 0600."""
+    """Replace the file, 0600; a folder that is made for it is this user's alone."""
     rows: List[Dict[str, Any]] = [{k: v for k, v in asdict(token).items() if v is not None} for token in tokens]
     for token in tokens:
         _check(path, token)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
     durable.publish(path, json.dumps({"tokens": rows}, indent=1).encode("utf-8") + b"\n")
 
 
