@@ -8,10 +8,11 @@ from . import events
 from .here import digest
 
 # a local engine may call its model by its path, or by an address; @cf/… and …@20250514 are names of providers
-_PLACE = re.compile(r"^[/~]|^[A-Za-z]:[\\/]|\\|[^/@\s]@[^/@\s]+\.[A-Za-z]{2,}")
+_PLACE = re.compile(r"(?:^|\s)\.{0,2}[/~]|^[A-Za-z]:[\\/]|:/|\\|[^/@\s]@[^/@\s]+\.[A-Za-z]{2,}")
 _ADDRESS = re.compile(r"[^/@\s]+@[^/@\s]+\.[A-Za-z]{2,}")
 _LOCAL = re.compile(r"(?:^|\s)(?:[/~]|[A-Za-z]:[\\/])|\\")
-_OURS = ("model", "person_key", "repository")  # the first is treated apart, the others are made here and hold neither
+_MODELS = ("model", "model_requested")
+_OURS = (*_MODELS, "person_key", "repository")  # models are treated apart, the others are made here and hold neither
 _TELLING = re.compile(r"__|[^A-Za-z0-9_-]")  # in the id of a call: it may be made of the tool's name
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 
@@ -36,9 +37,10 @@ class Publisher:
 
     def _discreet(self, values: Dict[str, Any]) -> Dict[str, Any]:
         """Names that people or machines made up of paths, addresses or tool names leave as a digest."""
-        model = values.get("model")
-        if isinstance(model, str) and _PLACE.search(model):
-            values["model"] = "model-" + digest(model, self.key)[:16]
+        for name in _MODELS:
+            model = values.get(name)
+            if isinstance(model, str) and _PLACE.search(model):
+                values[name] = "model-" + digest(model, self.key)[:16]
         for name in ("tool_call_id", "native_id") if values.get("tool_key") else ():
             if isinstance(values.get(name), str) and _TELLING.search(values[name]):
                 values[name] = "call-" + digest(values[name], self.key)[:24]

@@ -19,15 +19,35 @@ def published(kind, values, key=("k",), privacy="names"):
 
 
 @pytest.mark.parametrize(
-    "model", ["/home/dev/secret.gguf", "~/models/a", "C:\\models\\a", "someone@corp.example.com", "\\\\share\\a"]
+    "model",
+    [
+        "/home/dev/secret.gguf",
+        "~/models/a",
+        "C:\\models\\a",
+        "someone@corp.example.com",
+        "\\\\share\\a",
+        "../secret/a.gguf",
+        "file:///home/dev/secret.gguf",
+        "https://inference.corp.example/v1",
+        "local /home/dev/secret.gguf",
+    ],
 )
 def test_a_model_that_is_a_place_or_an_address_leaves_as_a_digest(model):
-    _, event, _ = published("model_request", {"status": "ok", "model": model})
+    _, event, _ = published("model_request", {"status": "ok", "model": model, "model_requested": model})
     assert event["model"].startswith("model-")
+    assert event["model_requested"] == event["model"]
 
 
 @pytest.mark.parametrize(
-    "model", ["claude-opus-4-8", "@cf/meta/llama-3", "claude-opus-4-5@20251101", "anthropic/claude-x"]
+    "model",
+    [
+        "claude-opus-4-8",
+        "@cf/meta/llama-3",
+        "claude-opus-4-5@20251101",
+        "anthropic/claude-x",
+        "llama3:8b",
+        "us.anthropic.claude-v2:0",
+    ],
 )
 def test_the_names_of_providers_stay(model):
     assert published("model_request", {"status": "ok", "model": model})[1]["model"] == model
