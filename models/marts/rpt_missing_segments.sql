@@ -5,7 +5,7 @@ kind: table
 columns:
   sender: {about: "Collector.", tests: [not_null]}
   epoch: {about: "The run of numbers: one a spool, a new one where a copied spool was renumbered.", tests: [not_null]}
-  seq: {about: "The number that no object bears and no later header accounts for.", tests: ["> 0"]}
+  seq: {about: "The number that no object bears and no later header accounts for.", tests: [not_null, "> 0"]}
   noticed_at: {about: "When a segment with a higher number arrived, UTC.", tests: [not_null]}
 */
 WITH

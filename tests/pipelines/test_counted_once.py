@@ -48,13 +48,13 @@ def test_a_thing_seen_again_weeks_later_or_earlier_counts_once_and_stops_nobody(
 
 def test_an_event_sent_twice_by_a_clock_that_was_ahead_counts_once(tmp_path):
     ahead = raw.event(at="2031-01-01T10:00:00Z", response_id="msg_" + "a" * 30)
-    key = raw.segment(tmp_path / "bucket", [ahead])
-    os.utime(tmp_path / "bucket" / key, (raw.RECEIVED + 86400 * 9,) * 2)
+    raw.segment(tmp_path / "bucket", [ahead])
     data = raw.published(tmp_path / "bucket", tmp_path / "data")
-    raw.segment(tmp_path / "bucket", [ahead], seq=2)
+    key = raw.segment(tmp_path / "bucket", [ahead], seq=2)
+    os.utime(tmp_path / "bucket" / key, (raw.RECEIVED + 86400 * 9,) * 2)
     raw.published(tmp_path / "bucket", tmp_path / "data")
-    assert raw.rows(data, "SELECT day, quality FROM fct_requests") == [
-        (date(2026, 5, 28), "auxiliary_unseen,clock_suspect")
+    assert raw.rows(data, "SELECT day, quality, observation_count FROM fct_requests") == [
+        (date(2026, 5, 28), "auxiliary_unseen,clock_suspect", 1)
     ]
 
 
