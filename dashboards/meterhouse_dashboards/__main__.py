@@ -31,7 +31,7 @@ def command(port: int) -> list[str]:
     """The command that serves the pages."""
     options = [f"--{name}={value}" for name, value in OPTIONS.items()]
     flags = [*options, f"--server.allowedHosts={HOST}", f"--server.port={port}"]
-    return [sys.executable, "-m", "streamlit", "run", str(FOLDER / "app.py"), *flags]
+    return [sys.executable, "-m", "streamlit", "run", str(FOLDER / "server.py"), *flags]
 
 
 def serve(data: Path, port: int) -> NoReturn:

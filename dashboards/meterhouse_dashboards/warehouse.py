@@ -4,6 +4,7 @@ Nothing here writes, and nothing is cached without the snapshot's key in the arg
 """
 
 import contextlib
+import json
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -90,3 +91,11 @@ def _rows(
     snapshot: str, _db: duckdb.DuckDBPyConnection, statement: str, parameters: dict[str, Any]
 ) -> "pandas.DataFrame":
     return _db.execute(statement, parameters or None).df()
+
+
+def last_audit() -> dict[str, Any] | None:
+    """What Great Expectations found last, as `meterhouse audit` wrote it; None before the first audit."""
+    try:
+        return json.loads(DataDir(Path(read_settings().require("storage_data")).expanduser()).audit.read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -5,6 +5,7 @@ from decimal import Decimal
 from meterhouse.report import wording
 
 UNKNOWN = wording.UNKNOWN
+AUDIT = "/audit"  # where the site has the Data Docs
 SUPPRESSED = "fewer than 5 people"
 
 

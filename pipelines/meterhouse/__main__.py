@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     sql.add_argument("statement")
     sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
-    _command(commands, "audit", _audit, "let Great Expectations check the snapshot against the model headers")
+    _command(
+        commands, "audit", _audit, "let Great Expectations check what was loaded against contract and model headers"
+    )
 
     quarantine = commands.add_parser("quarantine", help="lines and objects that could not be loaded").add_subparsers(
         required=True, metavar="COMMAND"
@@ -161,11 +163,13 @@ def _quarantine_retry(options: argparse.Namespace, settings: Settings) -> None:
 def _audit(options: argparse.Namespace, settings: Settings) -> int:
     from meterhouse.audit import audit
 
-    results = audit(_data(options, settings))
-    for row in results:
+    data = _data(options, settings)
+    done = audit(data)
+    for row in done.tables:
         verdict = f"failed: {', '.join(row.failed)}" if row.failed else "as promised"
-        print(f"{row.model}: {row.expectations} expectations on {row.rows} rows, {verdict}")
-    return 1 if any(row.failed for row in results) else 0
+        print(f"{row.table}: {row.expectations} expectations on {row.rows} rows, {verdict}")
+    print(f"{len(done.tables)} tables in {done.seconds} s; Data Docs: {data.audit_docs}", file=sys.stderr)
+    return 1 if done.failed else 0
 
 
 def _report_build(options: argparse.Namespace, settings: Settings) -> None:

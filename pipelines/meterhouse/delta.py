@@ -5,12 +5,15 @@ commit that a crash prevented is made by the next run.
 """
 
 import json
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from meterhouse import contract
 from meterhouse.catalog import Catalog
+from meterhouse.paths import DataDir
 
 PARTITION = ["day"]
 
@@ -25,6 +28,29 @@ def follow(catalog: Catalog) -> dict[str, int]:
         if rows and (count := _commit(catalog, kind, rows)):
             added[kind.name] = count
     return added
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """One file of a table's last commit."""
+
+    path: str
+    day: date
+    load_seq: int
+
+
+def files(data: DataDir, kind: str) -> list[LakeFile]:
+    """Files of one kind as any reader sees them, without the catalog and its lock."""
+    from deltalake import DeltaTable
+
+    folder = data.lake / kind
+    if not DeltaTable.is_deltatable(str(folder)):
+        return []
+    names = [uri.rsplit("/", 2)[-2:] for uri in DeltaTable(folder).file_uris()]
+    return [
+        LakeFile(str(folder / day / name), date.fromisoformat(day.partition("=")[2]), int(name.partition(".")[0]))
+        for day, name in sorted(names)
+    ]
 
 
 def _commit(catalog: Catalog, kind: contract.Kind, rows: list[tuple[Any, str, int]]) -> int:

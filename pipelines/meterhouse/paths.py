@@ -47,6 +47,16 @@ class DataDir:
         return self.root / "warehouse.duckdb"
 
     @property
+    def audit(self) -> Path:
+        """What Great Expectations found last, and up to which load it has looked."""
+        return self.root / "audit.json"
+
+    @property
+    def audit_docs(self) -> Path:
+        """Entrance to its Data Docs."""
+        return self.root / "audit" / "gx" / "uncommitted" / "data_docs" / "local_site" / "index.html"
+
+    @property
     def outbox(self) -> Path:
         """Alerts and mails, sent and due; not derivable, so it is backed up with the raw objects."""
         return self.root / "state" / "outbox.sqlite"

@@ -3,9 +3,10 @@
 What became of every event, and which figures wait for a price.
 """
 
+import pandas
 import streamlit as st
 
-from meterhouse_dashboards import ui, warehouse
+from meterhouse_dashboards import ui, warehouse, words
 
 ORDER = 90
 STEPS = ("spooled", "loaded", "duplicate", "quarantined", "parked", "residual", "dropped", "missing")
@@ -64,6 +65,20 @@ with right:
         ),
         "Collectors sent everything that they could read.",
     )
+
+st.subheader("Second opinion")
+audit = warehouse.last_audit()
+if audit is None:
+    st.caption("Great Expectations has not looked yet: it does every night, or when you run `meterhouse audit`.")
+else:
+    count = sum(row["expectations"] for row in audit["tables"])
+    st.caption(
+        f"Great Expectations asked {count:,} questions of what was loaded, up to load {audit['load_seq']}. "
+        "Its own pages take their style from the internet; without it they are plain."
+    )
+    verdicts = [{**row, "failed": ", ".join(row["failed"]) or "none"} for row in audit["tables"]]
+    ui.rows(pandas.DataFrame(sorted(verdicts, key=lambda row: row["failed"] == "none")), "Nothing was loaded yet.")
+    st.link_button("Open the Data Docs", f"{words.AUDIT}/")
 
 st.subheader("Accounting by sender and day")
 ui.rows(

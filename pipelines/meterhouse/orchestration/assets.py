@@ -9,6 +9,8 @@ import dagster as dg
 
 from meterhouse import checks, delta, snapshot
 from meterhouse import load as loading
+from meterhouse.audit import audit as run_audit
+from meterhouse.audit import tables
 from meterhouse.models import Model, load_models
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.settings import read_settings
@@ -144,15 +146,32 @@ def weekly_report(workshop: Workshop) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"week": week, "files": [str(file) for file in files], "sent": sent})
 
 
-@dg.asset(name="audit", group_name="told", deps=[SNAPSHOT], kinds={"greatexpectations"})
-def audit(workshop: Workshop) -> dg.MaterializeResult:
-    """A second engine's opinion on the promises of the model headers, over the newest rows of each public table."""
-    from meterhouse.audit import audit as run_audit
+AUDITED = {f"{table}_is_as_promised": table for table in tables()}
 
-    results = run_audit(workshop.data_dir)
-    failed = [f"{row.model}: {name}" for row in results for name in row.failed]
-    if failed:
-        raise dg.Failure(f"{len(failed)} expectations failed", metadata={"failed": failed})
-    return dg.MaterializeResult(
-        metadata={"tables": len(results), "expectations": sum(row.expectations for row in results)}
-    )
+
+@dg.asset(
+    name="audit",
+    group_name="told",
+    deps=[SNAPSHOT],
+    kinds={"greatexpectations"},
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="audit", description=f"expectations on {table}")
+        for name, table in AUDITED.items()
+    ],
+)
+def audit(workshop: Workshop) -> dg.MaterializeResult:
+    """A second engine's opinion on the promises of contract and model headers, over what was loaded since its last look."""
+    done = run_audit(workshop.data_dir)
+    found = {row.table: row for row in done.tables}
+    verdicts = [
+        dg.AssetCheckResult(
+            passed=not (row and row.failed),
+            check_name=name,
+            metadata={"rows": row.rows, "failed": list(row.failed)} if row else {"rows": 0},
+        )
+        for name, table in AUDITED.items()
+        for row in [found.get(table)]
+    ]
+    expectations = sum(row.expectations for row in done.tables)
+    metadata = {"expectations": expectations, "seconds": done.seconds, "data_docs": str(workshop.data_dir.audit_docs)}
+    return dg.MaterializeResult(metadata=metadata, check_results=verdicts)
