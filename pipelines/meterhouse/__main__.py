@@ -76,6 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("--week", required=True, help="ISO week such as 2026-W46")
     send.add_argument("--raw", metavar="DEST", help="where governance.yaml lies")
 
+    made = commands.add_parser("generate", help="write an organisation of any size as segments, to try Meterhouse out")
+    made.set_defaults(command=_generate)
+    made.add_argument("--engineers", type=int, required=True, metavar="N")
+    made.add_argument("--days", type=int, required=True, metavar="N", help="from 2026-09-01 on")
+    made.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
+    made.add_argument("--events-per-day", type=float, default=100, metavar="N", help="mean an engineer and workday")
+    made.add_argument(
+        "--segment-days", type=int, default=1, metavar="N", help="days that a sender seals into one segment"
+    )
+    made.add_argument("--to", type=Path, required=True, metavar="DEST", help="folder that holds no segments yet")
+
     alerts = commands.add_parser("alerts", help="budgets passed, runaways").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -184,6 +195,22 @@ def _report_send(options: argparse.Namespace, settings: Settings) -> None:
 
     for line in send(_data(options, settings), options.week, _raw(options, settings), settings):
         print(line)
+
+
+def _generate(options: argparse.Namespace, _: Settings) -> None:
+    """The truth about what was written is the output: events, duplicates, malformed and parked lines, tokens."""
+    import json
+
+    from meterhouse.generate import Plan, generate
+
+    plan = Plan(
+        options.engineers,
+        options.days,
+        options.seed,
+        events_per_day=options.events_per_day,
+        segment_days=options.segment_days,
+    )
+    print(json.dumps(generate(plan, options.to).as_dict(), indent=1))
 
 
 def _alerts_list(options: argparse.Namespace, settings: Settings) -> None:
