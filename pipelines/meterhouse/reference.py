@@ -1,9 +1,12 @@
-"""Writes docs/reference from contract, models and metrics: `python -m meterhouse.reference DIR`. Never edit those pages."""
+"""Writes docs/reference from contract, models and metrics: `python -m meterhouse.reference DIR`. Never edit those pages.
+
+Keeps the lineage of the models too, in `models/`.
+"""
 
 import sys
 from pathlib import Path
 
-from meterhouse import contract, metrics, models
+from meterhouse import contract, lineage, metrics, models, paths
 
 MADE = "<!-- written by `make docs`; edit the {source} instead -->\n\n"
 
@@ -33,10 +36,19 @@ def _tables() -> str:
         if not model.is_public:
             continue
         text += f"\n## {model.name}\n\n{model.description}\n\nOne row a {', '.join(model.grain)}.\n\n"
-        text += "| column | unit | meaning |\n| --- | --- | --- |\n"
+        text += "| column | unit | meaning | made of |\n| --- | --- | --- | --- |\n"
         for column in model.columns.values():
-            text += _row(column.name, column.unit or "", column.about)
+            text += _row(column.name, column.unit or "", column.about, _made_of(model.name, column.name))
     return text
+
+
+def _made_of(model: str, column: str) -> str:
+    """Sources of a column, those of one table together."""
+    tables: dict[str, list[str]] = {}
+    for source in lineage.load_lineage()[model][column]:
+        table, _, name = source.partition(".")
+        tables.setdefault(table, []).append(name)
+    return "; ".join(f"{table}: {', '.join(names)}" if any(names) else table for table, names in tables.items())
 
 
 def _metrics() -> str:
@@ -59,6 +71,7 @@ def _row(*cells: str) -> str:
 
 def main(folder: str) -> None:
     """Write all pages."""
+    (paths.models_dir() / lineage.KEPT).write_text(lineage.text(), encoding="utf-8")
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (Path(folder) / name).write_text(text, encoding="utf-8")

@@ -55,6 +55,16 @@ def read_seeds(storage: Storage, root: Path | None = None) -> list[Seed]:
     return seeds
 
 
+def columns() -> dict[str, tuple[str, ...]]:
+    """Names of the columns of each seed, without reading an organisation's own."""
+    found = {}
+    for path in sorted((models_dir() / "seeds").glob("*.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            found[f"seed_{path.stem}"] = tuple(next(csv.reader(file)))
+    rules = {name: tuple(frame.columns) for name, frame in governance.tables(governance.Governance()).items()}
+    return found | {f"seed_{name}": names for name, names in (ROSTER | rules).items()}
+
+
 def _seed(name: str, data: bytes, where: str, columns: tuple[str, ...] | None) -> Seed:
     try:
         head, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True)

@@ -15,6 +15,7 @@ import pytest
 
 from meterhouse import checks
 from meterhouse.definitions import defs
+from meterhouse.lineage import load_lineage
 from meterhouse.models import load_models
 from meterhouse.orchestration import in_process, once, triggers
 from meterhouse.orchestration.workshop import Workshop
@@ -63,6 +64,11 @@ def test_every_model_is_an_asset_with_its_real_dependencies_words_and_checks(nam
     assert (node.partitions_def is not None) == (model.kind == "daily")
     columns = node.metadata["dagster/column_schema"].columns
     assert {row.name: row.description for row in columns} == {row.name: row.about for row in model.columns.values()}
+    lineage = node.metadata["dagster/column_lineage"].deps_by_column
+    assert set(lineage) == set(load_lineage()[name])
+    assert {dep.asset_key for deps in lineage.values() for dep in deps} <= {
+        dg.AssetKey("lake" if row.startswith(("lake_", "load_")) else row) for row in model.reads
+    }
     assert {key.name for key in nodes.get_check_keys_for_assets({dg.AssetKey(name)})} == {
         row.name for row in checks.checks_of(model)
     }

@@ -11,6 +11,7 @@ from meterhouse import checks, delta, snapshot
 from meterhouse import load as loading
 from meterhouse.audit import audit as run_audit
 from meterhouse.audit import tables
+from meterhouse.lineage import load_lineage
 from meterhouse.models import Model, load_models
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.settings import read_settings
@@ -53,7 +54,11 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
         deps=upstream,
         group_name=model.layer,
         description=model.description,
-        metadata={"dagster/column_schema": _column_schema(model), "source": model.path.name},
+        metadata={
+            "dagster/column_schema": _column_schema(model),
+            "dagster/column_lineage": _column_lineage(model),
+            "source": model.path.name,
+        },
         partitions_def=DAYS if model.kind == "daily" else None,
         backfill_policy=dg.BackfillPolicy.single_run() if model.kind == "daily" else None,
         check_specs=specs,
@@ -88,6 +93,22 @@ def _column_schema(model: Model) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[dg.TableColumn(row.name, type=row.unit or "", description=row.about) for row in model.columns.values()]
     )
+
+
+def _column_lineage(model: Model) -> dg.TableColumnLineage:
+    """What makes each column; the tables of lake and ledger are one asset."""
+    return dg.TableColumnLineage(
+        {
+            column: [_column_dep(*source.split(".")) for source in sources if "." in source]
+            for column, sources in load_lineage()[model.name].items()
+        }
+    )
+
+
+def _column_dep(table: str, column: str) -> dg.TableColumnDep:
+    if table.startswith(("lake_", "load_")):
+        return dg.TableColumnDep(dg.AssetKey("lake"), f"{table}.{column}")
+    return dg.TableColumnDep(dg.AssetKey(table), column)
 
 
 MODELS: Mapping[str, Model] = load_models()
