@@ -5,7 +5,7 @@ DEMO ?= demo
 WEEK ?= 2026-W46
 ROUNDS ?= 500
 
-.PHONY: help setup demo up test soak check format conformance bench docs contract prices sample screenshots clean
+.PHONY: help setup demo up test test-spark soak check format conformance bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,12 @@ up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctr
 
 test: setup check  ## checks, then all tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-spark: setup  ## every model on Spark, row for row against DuckDB (minutes); needs Debian's openjdk-17-jre-headless
+	@java -version >/dev/null 2>&1 || { echo "test-spark: no Java runtime; install Debian's openjdk-17-jre-headless" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[spark]'
+	@METERHOUSE_TEST_SPARK=1 $(BIN)/python -m pytest -q tests/models/test_cases_on_spark.py tests/pipelines/test_spark.py \
+		tests/pipelines/test_lake_readers.py
 
 soak: setup  ## nightly: 500 kill -9 rounds of the collector and of laptop with intake; prints the scorecard (an hour)
 	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q \

@@ -1,5 +1,7 @@
-"""What all tests share: the sample loaded once, and the tables that some tests print at the end."""
+"""What all tests share: the sample loaded once, a Spark, and the tables that some tests print at the end."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,25 @@ def sample_data(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
     data = DataDir(tmp_path_factory.mktemp("sample") / "data")
     run(str(SAMPLE), data)
     return data
+
+
+LOCAL_SPARK = {"spark.master": "local[2]", "spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g",
+               "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
+               "spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """One Spark session for all tests, of `make test-spark`; asked for, it fails where there is no Java runtime."""
+    if not os.environ.get("METERHOUSE_TEST_SPARK"):
+        pytest.skip("`make test-spark` runs the models on Spark; it needs a Java runtime")
+    assert shutil.which("java"), "no Java runtime: install Debian's openjdk-17-jre-headless"
+    from meterhouse.spark import engine
+
+    session = engine.session(LOCAL_SPARK)
+    session.sparkContext.setLogLevel("FATAL")
+    yield session
+    session.stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--plain", action="store_true", help="without Dagster: faster start, no record of the run in its UI"
     )
+    run.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb",
+                     help="what builds the models; spark rebuilds them all, plain, see docs/scale.md")  # fmt: skip
 
     sql = _command(commands, "sql", _sql, "run SQL on the published snapshot")
     sql.add_argument("statement")
@@ -114,7 +116,7 @@ def _raw(options: argparse.Namespace, settings: Settings) -> str:
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     raw, data = _raw(options, settings), _data(options, settings)
-    outcome = _materialise(raw, data, options.plain)
+    outcome = _materialise(raw, data, options.plain, options.engine)
     for problem in outcome.loaded.problems:
         print(f"warning: {problem}", file=sys.stderr)
     print(outcome.summary())
@@ -130,10 +132,14 @@ def _tell(data: DataDir, raw: str, settings: Settings) -> None:
         print(line, file=sys.stderr)
 
 
-def _materialise(raw: str, data: DataDir, is_plain: bool) -> "Outcome":
+def _materialise(raw: str, data: DataDir, is_plain: bool, engine: str) -> "Outcome":
     """Dagster takes three seconds to import, so it is asked only when there is something to do."""
     from meterhouse import run
 
+    if engine == "spark":
+        from meterhouse.spark import engine as spark
+
+        return run.run(raw, data, spark.build)
     if is_plain:
         return run.run(raw, data)
     if not run.has_news(raw, data):

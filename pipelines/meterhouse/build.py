@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Self
 
 import duckdb
@@ -104,11 +105,25 @@ class Builder:
         is_whole = model.kind == "table" or not is_same
         wanted = sorted(set(days)) if days is not None else self.due_days(model)
         moved = self._compute(model, wanted, is_whole)
+        rows = self._commit(model, moved, is_whole, moves_watermark=days is None)
+        print(f"built {model.name}: {rows} rows", file=sys.stderr)
+        return Built(model.name, rows, None if is_whole else tuple(sorted({*wanted, *moved})))
+
+    def adopt(self, model: Model, folder: Path) -> Built:
+        """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
+        files = str(folder / "*.parquet").replace("'", "''")
+        self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS FROM read_parquet('{files}')")
+        rows = self._commit(model, [], is_whole=True, moves_watermark=True)
+        print(f"built {model.name}: {rows} rows", file=sys.stderr)
+        return Built(model.name, rows, None)
+
+    def _commit(self, model: Model, moved: list[date], is_whole: bool, moves_watermark: bool) -> int:
+        """Put `new_rows` in place and remember how far the model is, in one transaction; gives the number of rows."""
         self.db.execute("BEGIN")
         try:
             rows = self._replace(model, is_whole)
             self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [moved, self.catalog.load_seq])
-            if days is None:
+            if moves_watermark:
                 self.db.execute(
                     "INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)",
                     [model.name, self.catalog.load_seq, self.fingerprints[model.name], rows],
@@ -117,8 +132,7 @@ class Builder:
             self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
-        print(f"built {model.name}: {rows} rows", file=sys.stderr)
-        return Built(model.name, rows, None if is_whole else tuple(sorted({*wanted, *moved})))
+        return rows
 
     def build_all(self) -> list[Built]:
         """Bring every model up to date, in order, with progress on stderr."""

@@ -32,6 +32,11 @@ class DataDir:
         return self.root / "build.duckdb"
 
     @property
+    def spark(self) -> Path:
+        """What Spark was given and what it made, when it built the models: Parquet, a folder a table."""
+        return self.root / "spark"
+
+    @property
     def snapshots(self) -> Path:
         """Published databases, one file a version."""
         return self.root / "snapshots"

@@ -3,6 +3,7 @@
 Each step is durable by itself, so a killed run is finished by the next one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,8 @@ def has_news(raw: str, data: DataDir) -> bool:
             return not builder.is_current()
 
 
-def run(raw: str, data: DataDir) -> Outcome:
-    """Materialise everything new once."""
+def run(raw: str, data: DataDir, build_models: Callable[[Builder], list[Built]] = Builder.build_all) -> Outcome:
+    """Materialise everything new once; another engine may build the models."""
     storage = Storage(raw)
     with run_lock(data), Catalog(data) as catalog:
         loaded = load.load(storage, catalog)
@@ -54,6 +55,6 @@ def run(raw: str, data: DataDir) -> Outcome:
         with Builder(catalog, seeds.read_seeds(storage)) as builder:
             if builder.is_current():
                 return Outcome(loaded, [], None)
-            built = builder.build_all()
+            built = build_models(builder)
             checks.require([row for model in builder.models.values() for row in checks.run_checks(builder.db, model)])
             return Outcome(loaded, built, snapshot.publish(builder))

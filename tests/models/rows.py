@@ -30,13 +30,13 @@ def build(db: duckdb.DuckDBPyConnection, target: str, given: dict) -> list[dict]
     for name, model in models.items():
         if model.kind == "view":
             db.execute(f"CREATE OR REPLACE VIEW {name} AS {model.sql}")
-        elif name in _upstream(target) and name not in given:
+        elif name in upstream(target) and name not in given:
             db.execute(f"CREATE OR REPLACE TABLE {name} AS {model.sql}")
     result = db.execute(models[target].sql)
     names = [row[0] for row in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _upstream(target: str) -> set[str]:
+def upstream(target: str) -> set[str]:
     direct = load_models()[target].depends_on
-    return set(direct).union(*(_upstream(name) for name in direct))
+    return set(direct).union(*(upstream(name) for name in direct))

@@ -30,14 +30,6 @@ def test_a_model_says_what_a_row_is_and_what_each_column_means(name):
         assert all("not_null" in model.columns[key].tests for key in model.grain), "a key is never NULL"
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_model_runs_on_spark_as_far_as_its_grammar_goes(name):
-    (spark,) = sqlglot.transpile(
-        MODELS[name].sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE
-    )
-    assert sqlglot.parse_one(spark, dialect="spark")
-
-
 @pytest.mark.parametrize("name", load_metrics())
 def test_a_metric_runs_on_spark_as_far_as_its_grammar_goes(name):
     sqlglot.transpile(
