@@ -1,11 +1,14 @@
 """Every model has a Spark translation, and each rewrite says what it turns into. `make test-spark` compares the results."""
 
+import sys
+
 import pytest
 import sqlglot
 from sqlglot import exp
 
-from meterhouse.errors import ModelError
+from meterhouse.errors import ModelError, SettingsError
 from meterhouse.models import load_models
+from meterhouse.spark import engine
 from meterhouse.spark.dialect import REWRITES, to_spark
 
 
@@ -65,3 +68,10 @@ REFUSED = {  # what would run on Spark and mean something else
 def test_what_would_mean_something_else_is_refused(sql):
     with pytest.raises(ModelError, match=REFUSED[sql]):
         to_spark(sql)
+
+
+def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(SettingsError, match=r"pyspark is not installed; run `pip install 'meterhouse\[spark\]'`"):
+        engine.session()

@@ -40,7 +40,12 @@ def session(options: Mapping[str, str] | None = None) -> "SparkSession":
     builder = SparkSession.builder.appName("meterhouse")
     for name, value in (options or {}).items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
+    try:
+        spark = builder.getOrCreate()
+    except _spark_errors() as error:
+        raise SettingsError(
+            f"spark: does not start ({str(error).splitlines()[0]}); install a Java runtime such as openjdk-17-jre-headless"
+        ) from error
     for name, value in MEANING.items():
         spark.conf.set(name, value)
     return spark
