@@ -59,69 +59,109 @@ near AS (
   FROM gaps
 ),
 
--- OTLP finds its place among what the transcripts saw
-otlp_places AS (
-  SELECT near.*, kinds.has_response_id AS for_response_id, kinds.has_request_id AS for_request_id, row_number() OVER (
-    PARTITION BY near.group_key, kinds.has_response_id, kinds.has_request_id ORDER BY near.matched_ms, near.thing_id) AS place
+-- OTLP finds its place among what the transcripts saw. Two different ids of one kind are two requests, so `lack` holds what
+-- decides: the ids that a seeker has and that a place lacks (2 the response's, 1 the request's). Equal lacks pair first
+-- (rounds 1 to 3), then seekers with one id take places that lack both (4), then seekers with none take any that is left (5):
+-- no place stays empty that a seeker could have had.
+otlp_line AS (
+  SELECT
+    *,
+    in_otlp AS is_seeking,
+    CASE WHEN in_otlp = has_response_id THEN 2 ELSE 0 END + CASE WHEN in_otlp = has_request_id THEN 1 ELSE 0 END AS lack
   FROM near
-  CROSS JOIN (SELECT DISTINCT has_response_id, has_request_id FROM near WHERE in_otlp AND NOT in_transcript) AS kinds
-  WHERE near.in_transcript AND NOT near.in_otlp
-    -- two different ids of one kind are two requests
-    AND NOT (near.has_response_id AND kinds.has_response_id) AND NOT (near.has_request_id AND kinds.has_request_id)
+  WHERE in_otlp <> in_transcript
 ),
 
-otlp_only AS (
-  SELECT *, row_number() OVER (PARTITION BY group_key, has_response_id, has_request_id ORDER BY matched_ms, thing_id) AS place
-  FROM near
-  WHERE in_otlp AND NOT in_transcript
+otlp_ranked AS (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY group_key, is_seeking, lack ORDER BY matched_ms, thing_id) AS rank_of_lack,
+    count(CASE WHEN is_seeking THEN 1 END) OVER (PARTITION BY group_key, lack) AS seeking_count,
+    count(CASE WHEN NOT is_seeking THEN 1 END) OVER (PARTITION BY group_key, lack) AS place_count
+  FROM otlp_line
+),
+
+otlp_rounds AS (
+  SELECT
+    *,
+    CASE
+      WHEN lack > 0 AND rank_of_lack <= seeking_count AND rank_of_lack <= place_count THEN lack
+      WHEN is_seeking THEN CASE lack WHEN 0 THEN 5 WHEN 3 THEN 6 ELSE 4 END
+      WHEN lack = 3 AND rank_of_lack - seeking_count
+        <= count(CASE WHEN is_seeking AND lack IN (1, 2) AND rank_of_lack > place_count THEN 1 END) OVER (PARTITION BY group_key) THEN 4
+      ELSE 5
+    END AS round
+  FROM otlp_ranked
+),
+
+otlp_paired AS (
+  SELECT *, row_number() OVER (PARTITION BY group_key, round, is_seeking ORDER BY matched_ms, thing_id) AS place
+  FROM otlp_rounds
 ),
 
 otlp_links AS (
   SELECT seen.thing_id, places.thing_id AS slot_id
-  FROM otlp_only AS seen
-  INNER JOIN otlp_places AS places
-    ON seen.group_key = places.group_key AND seen.place = places.place
-    AND seen.has_response_id = places.for_response_id AND seen.has_request_id = places.for_request_id
-  QUALIFY row_number() OVER (PARTITION BY places.thing_id ORDER BY seen.matched_ms, seen.thing_id) = 1
+  FROM otlp_paired AS seen
+  INNER JOIN otlp_paired AS places
+    ON seen.group_key = places.group_key AND seen.round = places.round AND seen.place = places.place
+  WHERE seen.is_seeking AND NOT places.is_seeking
 ),
 
 -- the gateway finds its place among what the laptop saw in either way
-slots AS (
+gateway_slots AS (
   SELECT
     near.group_key,
     coalesce(links.slot_id, near.thing_id) AS slot_id,
     min(near.matched_ms) AS matched_ms,
+    bool_and(NOT near.in_transcript AND NOT near.in_otlp) AS is_seeking,
     bool_or(near.has_response_id) AS has_response_id,
-    bool_or(near.has_request_id) AS has_request_id,
-    bool_or(near.in_gateway) AS in_gateway
+    bool_or(near.has_request_id) AS has_request_id
   FROM near
   LEFT JOIN otlp_links AS links ON near.thing_id = links.thing_id
-  WHERE near.in_transcript OR near.in_otlp
   GROUP BY near.group_key, coalesce(links.slot_id, near.thing_id)
+  HAVING NOT (bool_or(near.in_gateway) AND bool_or(near.in_transcript OR near.in_otlp))
 ),
 
-gateway_places AS (
-  SELECT slots.*, kinds.has_response_id AS for_response_id, kinds.has_request_id AS for_request_id, row_number() OVER (
-    PARTITION BY slots.group_key, kinds.has_response_id, kinds.has_request_id ORDER BY slots.matched_ms, slots.slot_id) AS place
-  FROM slots
-  CROSS JOIN (SELECT DISTINCT has_response_id, has_request_id FROM near WHERE in_gateway AND NOT in_transcript AND NOT in_otlp) AS kinds
-  WHERE NOT slots.in_gateway
-    AND NOT (slots.has_response_id AND kinds.has_response_id) AND NOT (slots.has_request_id AND kinds.has_request_id)
+gateway_line AS (
+  SELECT
+    *,
+    CASE WHEN is_seeking = has_response_id THEN 2 ELSE 0 END + CASE WHEN is_seeking = has_request_id THEN 1 ELSE 0 END AS lack
+  FROM gateway_slots
 ),
 
-gateway_only AS (
-  SELECT *, row_number() OVER (PARTITION BY group_key, has_response_id, has_request_id ORDER BY matched_ms, thing_id) AS place
-  FROM near
-  WHERE in_gateway AND NOT in_transcript AND NOT in_otlp
+gateway_ranked AS (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY group_key, is_seeking, lack ORDER BY matched_ms, slot_id) AS rank_of_lack,
+    count(CASE WHEN is_seeking THEN 1 END) OVER (PARTITION BY group_key, lack) AS seeking_count,
+    count(CASE WHEN NOT is_seeking THEN 1 END) OVER (PARTITION BY group_key, lack) AS place_count
+  FROM gateway_line
+),
+
+gateway_rounds AS (
+  SELECT
+    *,
+    CASE
+      WHEN lack > 0 AND rank_of_lack <= seeking_count AND rank_of_lack <= place_count THEN lack
+      WHEN is_seeking THEN CASE lack WHEN 0 THEN 5 WHEN 3 THEN 6 ELSE 4 END
+      WHEN lack = 3 AND rank_of_lack - seeking_count
+        <= count(CASE WHEN is_seeking AND lack IN (1, 2) AND rank_of_lack > place_count THEN 1 END) OVER (PARTITION BY group_key) THEN 4
+      ELSE 5
+    END AS round
+  FROM gateway_ranked
+),
+
+gateway_paired AS (
+  SELECT *, row_number() OVER (PARTITION BY group_key, round, is_seeking ORDER BY matched_ms, slot_id) AS place
+  FROM gateway_rounds
 ),
 
 gateway_links AS (
-  SELECT seen.thing_id, places.slot_id
-  FROM gateway_only AS seen
-  INNER JOIN gateway_places AS places
-    ON seen.group_key = places.group_key AND seen.place = places.place
-    AND seen.has_response_id = places.for_response_id AND seen.has_request_id = places.for_request_id
-  QUALIFY row_number() OVER (PARTITION BY places.slot_id ORDER BY seen.matched_ms, seen.thing_id) = 1
+  SELECT seen.slot_id AS thing_id, places.slot_id
+  FROM gateway_paired AS seen
+  INNER JOIN gateway_paired AS places
+    ON seen.group_key = places.group_key AND seen.round = places.round AND seen.place = places.place
+  WHERE seen.is_seeking AND NOT places.is_seeking
 ),
 
 joined AS (
