@@ -49,8 +49,7 @@ def can(agent: ModuleType, scenario: Scenario) -> str:
 
 def play(agent: ModuleType, scenarios: list[Scenario], where: Path, work: Path) -> list[str]:
     """Run one agent and print its rows; gives what went wrong."""
-    name = agent.__name__.rpartition(".")[2]
-    wrong, played = [], []
+    name, wrong, played = _name(agent), [], []
     try:
         with Stage(agent, install(agent, where), work / name) as stage:
             for scenario in scenarios:
@@ -89,6 +88,13 @@ def main(chosen: list[str]) -> int:
         return 2
     where = Path(tempfile.gettempdir()) / "meterhouse-e2e-agents"
     wanted = [(agent, [row for row in SCENARIOS if _is_chosen(agent, row, chosen)]) for agent in agents()]
+    known = {name for agent in agents() for row in SCENARIOS for name in (_name(agent), f"{_name(agent)}/{row.name}")}
+    if strange := sorted(set(chosen) - known):
+        print(
+            f"{strange[0]}: no such agent or scenario; the agents are {', '.join(map(_name, agents()))}",
+            file=sys.stderr,
+        )
+        return 2
     print(HEAD, flush=True)
     wrong: list[str] = []
     work = Path(tempfile.mkdtemp(prefix="meterhouse-e2e-"))
@@ -104,8 +110,11 @@ def main(chosen: list[str]) -> int:
 
 
 def _is_chosen(agent: ModuleType, scenario: Scenario, chosen: list[str]) -> bool:
-    name = agent.__name__.rpartition(".")[2]
-    return not chosen or name in chosen or f"{name}/{scenario.name}" in chosen
+    return not chosen or _name(agent) in chosen or f"{_name(agent)}/{scenario.name}" in chosen
+
+
+def _name(agent: ModuleType) -> str:
+    return agent.__name__.rpartition(".")[2]
 
 
 if __name__ == "__main__":
