@@ -68,7 +68,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     given, passed = _split(given)
     top = parser(next((word for word in given if word in COMMANDS), None))
-    options = top.parse_args(given)
+    options, strange = top.parse_known_args(given)
+    if strange and options.command == "exec":
+        top.error("exec: put -- before the agent and its arguments: meterhouse-collector exec -- claude …")
+    if strange:
+        top.error(f"unrecognized arguments: {' '.join(strange)}")
     options.passed = passed
     if passed and options.command != "exec":
         top.error("only exec takes arguments behind --")

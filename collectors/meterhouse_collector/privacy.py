@@ -45,10 +45,17 @@ class Publisher:
             if isinstance(values.get(name), str) and _TELLING.search(values[name]):
                 values[name] = "call-" + digest(values[name], self.key)[:24]
         for name, value in values.items():  # no field is meant for them, but a file may hold them anywhere
-            if isinstance(value, str) and name not in _OURS and ("@" in value or _LOCAL.search(value)):
-                value = _ADDRESS.sub("hidden", value)  # never hashed: a dictionary would undo it
-                values[name] = "place-" + digest(value, self.key)[:24] if _LOCAL.search(value) else value
+            if isinstance(value, str) and name not in _OURS:
+                values[name] = self._placeless(value)
+            elif isinstance(value, (list, tuple)):
+                values[name] = [self._placeless(part) if isinstance(part, str) else part for part in value]
         return values
+
+    def _placeless(self, text: str) -> str:
+        """Addresses hidden, never hashed, because a dictionary would undo it; what holds a path as a digest."""
+        if "@" in text:
+            text = _ADDRESS.sub("hidden", text)
+        return "place-" + digest(text, self.key)[:24] if _LOCAL.search(text) else text
 
     def _counts(self, values: Dict[str, Any], key: Tuple[Any, ...]) -> Tuple[Dict[str, Any], Tuple[Any, ...]]:
         """Repository, branch and what a gateway's caller named: told from each other, readable in no field and no id."""

@@ -1,8 +1,14 @@
 """`exec -- AGENT …`: the agent gets export, gateway and a mark, and every argument as it was."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from collectors.exec_bench import CANARY  # noqa: TID251 - tests/collectors
+from collectors.laptop import LAUNCH  # noqa: TID251
+from meterhouse_collector.__main__ import main
 from meterhouse_collector.commands.exec import marked
 
 
@@ -113,3 +119,24 @@ def test_an_old_version_that_may_not_know_the_flag_is_not_given_it(bench):
 )  # fmt: skip
 def test_resource_attributes_keep_what_others_put_there(before, after):
     assert marked(before, "L", None) == after
+
+
+def test_an_agent_without_dashes_before_it_is_asked_for_them(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["exec", "claude", "--resume"])
+    assert ended.value.code == 2
+    assert "put -- before the agent" in capsys.readouterr().err
+
+
+def test_an_agent_starts_in_a_folder_that_is_gone_also_with_a_relative_spool(bench, tmp_path):
+    bench.agent("claude")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = [sys.executable, LAUNCH[1], "exec", "--spool", "spool", "--", str(bench.bin / "claude"), "-p"]
+    code = "import os, sys; os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"
+    environment = {**os.environ, "HOME": str(bench.home), "FAKE_REPORT": str(bench.report), "FAKE_AGENT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(gone), *words], env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert bench.seen()["arguments"] == ["-p"]

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -91,13 +92,14 @@ def test_an_object_that_was_read_is_not_opened_again_also_when_its_ids_are_forgo
 
 
 @pytest.mark.parametrize(
-    "name", ["batch_09.jsonl", "batch_09.jsonl.gz", "batch-1.ndjson", "rows.json", "pretty.json", "call"]
+    "name", ["batch_09.jsonl", "batch_09.jsonl.gz", "batch-1.ndjson", "rows.json", "pretty.json", "answer.json", "call"]
 )
 def test_every_way_of_writing_them_gives_the_same_events(laptop, tmp_path, name):
     records = [json.loads(line) for line in LINES]
     data = {
         "batch_09.jsonl.gz": gzip.compress(b"\n".join(LINES)),
         "rows.json": json.dumps(records).encode(),
+        "answer.json": json.dumps({"data": records, "total": len(records), "page": 1}).encode(),
         "pretty.json": json.dumps(records, indent=1).encode(),
     }.get(name, b"\n".join(LINES))  # the last line of a batch has no line feed
     (tmp_path / name).write_bytes(data)
@@ -124,16 +126,18 @@ def test_what_cannot_be_read_is_told_counted_and_tried_again(laptop, log, capsys
     put(log, 91, b"no JSON at all")
     put(log, 92, b'{"date": "2026-11-20", "spend": 1.5}')
     put(log, 93, LINES[1] + b"\n{torn")
+    os.mkfifo(log / "pipe")
     load(laptop, log)
     assert len(laptop.events()) == EVENTS
     assert laptop.dropped() == {"litellm_broken": 1, "litellm_unknown": 1}
     said = capsys.readouterr().err
-    assert "2 objects could not be read" in said
+    assert "3 objects could not be read" in said
+    assert f"{log / 'pipe'}: is no regular file" in said
     assert "1 records are none of LiteLLM's request log" in said
     assert "CANARY" not in said
     broken.with_suffix(".json.gz").write_bytes(gzip.compress(LINES[0]))
     load(laptop, log)
-    assert "1 objects could not be read" in capsys.readouterr().err
+    assert "2 objects could not be read" in capsys.readouterr().err
 
 
 def test_a_place_that_is_not_there_is_an_error_of_one_line(laptop, tmp_path, capsys):

@@ -73,6 +73,13 @@ def test_no_field_lets_an_address_or_a_local_path_out(name):
         assert published("model_request", {**values, name: value})[1][name] == value
 
 
+def test_no_item_of_a_list_lets_an_address_or_a_local_path_out():
+    tags = ["/home/dev/secret", "team:someone@corp.example.com", "checkout"]
+    _, event, line = published("model_request", {"status": "ok", "tags": tags})
+    assert event["tags"][2] == "checkout"
+    assert not any(word in line for word in ("someone", "secret", "dev"))
+
+
 def test_ids_that_hold_a_path_still_tell_one_thing_from_another():
     one, other = (
         published("prompt", {"native_id": name, "prompt_id": name})[1] for name in ("/home/dev/1", "/home/dev/2")

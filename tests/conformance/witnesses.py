@@ -100,7 +100,8 @@ class Verdict:
     def line(self) -> str:
         """One row of the table."""
         numbers = (sum(self.found.values()), *summed(self.found))
-        return row(self.runs, " + ".join(self.channels), numbers, self.cost, self.difference or "exact")
+        verdict = "exact" if self.expected else "exact: tells of no request"
+        return row(self.runs, " + ".join(self.channels), numbers, self.cost, self.difference or verdict)
 
 
 def summed(requests: Counter[Tokens]) -> Tokens:

@@ -64,9 +64,11 @@ def main(options: Namespace) -> int:
     if _number(os.environ.get(DEPTH)) >= DEPTH_MAX:
         print(f"{name}: starts meterhouse-collector exec again and again; give the agent's full path", file=sys.stderr)
         return NOT_RUN
-    spool = os.path.abspath(
-        options.spool or os.path.join(options.home or os.path.expanduser("~"), ".meterhouse", "spool")
-    )
+    spool = os.path.join(os.path.expanduser("~"), ".meterhouse", "spool")
+    with suppress(OSError):  # in a folder that is gone, a relative one names nothing
+        spool = os.path.abspath(
+            options.spool or (os.path.join(options.home, ".meterhouse", "spool") if options.home else spool)
+        )
     launch_id, began = uuid.uuid4().hex, time.time()
     start = _prepare(program, name, rest, options, spool, launch_id)
     started_at = _instant(began)

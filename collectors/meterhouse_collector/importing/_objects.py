@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import zlib
 from typing import Any, BinaryIO, Callable, Iterator, List, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ SUFFIXES = ("", ".json", ".jsonl", ".ndjson", ".csv")  # GCS names have none
 WHOLE_MAX = 256 << 20  # bytes of a document that is not one a line, and of an object of a bucket
 LINE_MAX = 64 << 20
 _GZIP = b"\x1f\x8b"
+_OWN_NAMES = frozenset(("id", "request_id"))  # what has one is a record, whatever else it holds
 
 
 class Found(NamedTuple):
@@ -73,7 +75,13 @@ def _in_folder(root: str) -> Iterator[Found]:
 
 def _file(path: str) -> Found:
     status = os.stat(path, follow_symlinks=True) if os.path.exists(path) else os.lstat(path)
-    return Found(path, f"{status.st_size}-{status.st_mtime_ns}", lambda: open(path, "rb"))
+
+    def opened() -> BinaryIO:
+        if not stat.S_ISREG(status.st_mode) and os.path.exists(path):  # a pipe would keep us waiting for its writer
+            raise DamagedError("is no regular file")
+        return open(path, "rb")
+
+    return Found(path, f"{status.st_size}-{status.st_mtime_ns}", opened)
 
 
 def _in_bucket(url: str) -> Iterator[Found]:
@@ -152,6 +160,9 @@ def _documents_of_text(line: bytes, rest: bytes) -> Iterator[Any]:
 
 
 def _items(value: Any) -> List[Any]:
+    """The records of a list, of an answer of an API that wraps its list in `data`, or the one that it is."""
+    if isinstance(value, dict) and isinstance(value.get("data"), list) and not _OWN_NAMES & value.keys():
+        value = value["data"]
     return value if isinstance(value, list) else [value]
 
 
