@@ -14,6 +14,7 @@ from meterhouse_collector.here import Here
 from meterhouse_collector.json_values import count, count_or_zero, ident, part, parts, total, word
 from meterhouse_collector.lines import instant
 from meterhouse_collector.repository import normalise_remote
+from meterhouse_collector.sources._calls import begin, call_ids, end
 
 NAME = "amp"
 BUILT_IN = frozenset((
@@ -25,7 +26,6 @@ _UNFINISHED = "streaming"
 _STATUS = {"cancelled": "cancelled", "error": "error", _UNFINISHED: "cancelled"}  # the last: its agent was killed
 _SUCCESS = {"done": True, "error": False, "cancelled": False, "rejected-by-user": False}
 _BRANCH = "refs/heads/"
-_PENDING_MAX = 500
 
 
 def find(home: Path, env: Mapping[str, str]) -> Iterator[Path]:
@@ -146,31 +146,21 @@ def _calls(
         call_id, name = ident(block.get("id")), block.get("name")
         if block.get("type") != "tool_use" or call_id is None or not isinstance(name, str):
             continue
-        is_known = name in BUILT_IN
-        native_id = here.tool_key(call_id) if not is_known and name in call_id else call_id
-        ids = {"native_id": native_id, "tool_call_id": native_id, "tool_name": name if is_known else "custom_tool",
-               "tool_key": None if is_known else here.tool_key(name)}  # fmt: skip
-        waiting: Dict[str, Any] = state.setdefault("calls", {})
-        waiting[here.tool_key(call_id)] = {
-            "at": at,
-            "ids": ids,
-        }  # the id may be made of a tool's name, which is not kept either
-        if len(waiting) > _PENDING_MAX:
-            del waiting[next(iter(waiting))]
-        yield Draft("tool_call", (session["session_id"], native_id), at, {**session, **ids})
+        ids = call_ids(call_id, name, BUILT_IN, here)
+        begin(state, call_id, {"at": at, "ids": ids}, here)
+        yield Draft("tool_call", (session["session_id"], ids["native_id"]), at, {**session, **ids})
 
 
 def _results(message: Dict[str, Any], session: Dict[str, Any], state: Dict[str, Any], here: Here) -> Iterator[Draft]:
     """What became of calls; results have no time, so they stand at that of their call."""
     for block in parts(message.get("content")):
         call_id, run = ident(block.get("toolUseID")), part(block, "run")
-        kept_as = here.tool_key(call_id) if call_id and block.get("type") == "tool_result" else None
-        if kept_as not in state.get("calls", {}):
-            continue
         status, exit_code = run.get("status"), part(run, "result").get("exitCode")
-        if not isinstance(status, str) or status not in _SUCCESS:  # it is still running
+        if block.get("type") != "tool_result" or not isinstance(status, str) or status not in _SUCCESS:
+            continue  # it is still running
+        call = end(state, call_id, here)
+        if call is None:
             continue
-        call = state["calls"].pop(kept_as)
         exit_code = exit_code if fits(FIELDS["exit_code"], exit_code) else None
         success = _SUCCESS[status] and not exit_code
         decision = "reject" if status == "rejected-by-user" else None

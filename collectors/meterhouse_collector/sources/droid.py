@@ -14,6 +14,7 @@ from meterhouse_collector.here import Here
 from meterhouse_collector.json_values import count, count_or_zero, ident, part, parts, total
 from meterhouse_collector.lines import instant, millis_between
 from meterhouse_collector.sources._apply_patch import patch_changes
+from meterhouse_collector.sources._calls import begin, call_ids, change_drafts, end
 from meterhouse_collector.stream import LINE_MAX
 
 NAME = "droid"
@@ -25,7 +26,6 @@ BUILT_IN = frozenset((
 _SETTINGS = ".settings.json"
 _HEAD = 50  # lines of a log among which its first message is
 _REPLY_MAX = 1 << 20
-_PENDING_MAX = 500
 
 
 def find(home: Path, env: Mapping[str, str]) -> Iterator[Path]:
@@ -93,17 +93,11 @@ def _call(
     call_id, name = ident(block.get("id")), block.get("name")
     if call_id is None or not isinstance(name, str):
         return
-    is_known = name in BUILT_IN
-    native_id = here.tool_key(call_id) if not is_known and name in call_id else call_id
-    ids = {"native_id": native_id, "tool_call_id": native_id, "tool_name": name if is_known else "custom_tool",
-           "tool_key": None if is_known else here.tool_key(name)}  # fmt: skip
     patch = part(block, "input").get("input") if name == "ApplyPatch" else None
-    waiting: Dict[str, Any] = state.setdefault("calls", {})
-    kept = {"at": at, "ids": ids, "changes": [change._asdict() for change in patch_changes(patch)]}
-    waiting[here.tool_key(call_id)] = kept  # the id may be made of a tool's name, which is not kept either
-    if len(waiting) > _PENDING_MAX:
-        del waiting[next(iter(waiting))]
-    yield Draft("tool_call", (session["session_id"], native_id), at, {**session, **ids})
+    ids = call_ids(call_id, name, BUILT_IN, here)
+    changes = [change._asdict() for change in patch_changes(patch)]
+    begin(state, call_id, {"at": at, "ids": ids, "changes": changes}, here)
+    yield Draft("tool_call", (session["session_id"], ids["native_id"]), at, {**session, **ids})
 
 
 def _result(
@@ -111,7 +105,7 @@ def _result(
 ) -> Iterator[Draft]:
     """What became of a call; only an error or a reply that says so tells success."""
     call_id = ident(block.get("tool_use_id"))
-    call = state.get("calls", {}).pop(here.tool_key(call_id), None) if call_id else None
+    call = end(state, call_id, here)
     if call is None:
         return
     ids, success = call["ids"], _success(block)
@@ -119,13 +113,8 @@ def _result(
         **session, **ids, "success": success, "duration_ms": count(millis_between(call["at"], at)),
         "is_duration_upper_bound": True,
     })  # fmt: skip
-    for index, change in enumerate(call["changes"] if success else ()):
-        native_id = ids["native_id"] if len(call["changes"]) == 1 else f"{ids['native_id']}:{index}"
-        key = (session["session_id"], native_id, change["lines_added"], change["lines_removed"])
-        yield Draft("code_change", key, at, {
-            **session, **change, "tool_call_id": ids["tool_call_id"], "tool_name": ids["tool_name"],
-            "native_id": native_id, "decision": "accept", "files_changed": 1,
-        })  # fmt: skip
+    if success:
+        yield from change_drafts(call, at, session)
 
 
 def _success(block: Dict[str, Any]) -> Optional[bool]:

@@ -14,6 +14,7 @@ from meterhouse_collector.here import Here
 from meterhouse_collector.json_values import count, count_or_zero, ident, part, parts, total
 from meterhouse_collector.lines import count_diff, count_lines, instant, language_of, millis_between
 
+from ._calls import begin, call_ids, end
 from ._providers import otel_provider
 from ._response_ids import unused
 
@@ -28,7 +29,6 @@ _RATE_LIMITED = 429
 _TAIL = 200
 _HEAD = 1 << 16  # bytes of a parent's file that hold its first line
 _ANCESTORS_MAX = 50
-_PENDING_MAX = 500
 
 
 def find(home: Path, env: Mapping[str, str]) -> Iterator[Path]:
@@ -177,15 +177,6 @@ def _tokens(usage: Dict[str, Any], is_failure: bool) -> Dict[str, Optional[int]]
     }
 
 
-def _ids(call_id: str, name: str, session: Dict[str, Any], here: Here) -> Dict[str, Any]:
-    is_known = name in BUILT_IN
-    native_id = (
-        here.tool_key(call_id) if not is_known and name in call_id else call_id
-    )  # some engines build ids from names
-    return {**session, "native_id": native_id, "tool_call_id": native_id, "tool_name": name if is_known else "custom_tool",
-            "tool_key": None if is_known else here.tool_key(name)}  # fmt: skip
-
-
 def _calls(
     message: Dict[str, Any], at: str, session: Dict[str, Any], state: Dict[str, Any], here: Here
 ) -> Iterator[Draft]:
@@ -195,13 +186,10 @@ def _calls(
         if block.get("type") != "toolCall" or call_id is None or not isinstance(name, str):
             continue
         given = part(block, "arguments")
-        waiting: Dict[str, Any] = state.setdefault("calls", {})
-        # the id may be made of a tool's name, which is not kept either
-        waiting[here.tool_key(call_id)] = {"at": at, "language": language_of(given.get("path") or given.get("file_path")),
-                            "lines": count_lines(given.get("content")) if name == "write" else None}  # fmt: skip
-        if len(waiting) > _PENDING_MAX:
-            del waiting[next(iter(waiting))]
-        ids = _ids(call_id, name, session, here)
+        written = count_lines(given.get("content")) if name == "write" else None
+        language = language_of(given.get("path") or given.get("file_path"))
+        begin(state, call_id, {"at": at, "language": language, "lines": written}, here)
+        ids = {**session, **call_ids(call_id, name, BUILT_IN, here)}
         yield Draft("tool_call", (session["session_id"], ids["native_id"]), at, ids)
 
 
@@ -212,8 +200,8 @@ def _result(
     call_id, name, is_error = ident(message.get("toolCallId")), message.get("toolName"), message.get("isError")
     if call_id is None or not isinstance(name, str):
         return
-    call: Dict[str, Any] = state.get("calls", {}).pop(here.tool_key(call_id), {})
-    ids = _ids(call_id, name, session, here)
+    call = end(state, call_id, here) or {}
+    ids = {**session, **call_ids(call_id, name, BUILT_IN, here)}
     success = not is_error if isinstance(is_error, bool) else None
     exit_code = _exit_code(message) if name == "bash" else None
     key = (session["session_id"], ids["native_id"], success, exit_code)

@@ -13,6 +13,7 @@ from meterhouse_collector.here import Here
 from meterhouse_collector.json_values import count, ident, parts
 from meterhouse_collector.lines import changed_lines, count_lines, language_of, millis_between
 from meterhouse_collector.sources._apply_patch import patch_changes
+from meterhouse_collector.sources._calls import begin, call_ids, change_drafts, end
 
 BUILT_IN = frozenset((
     "apply_patch", "ask_question", "editor", "fetch_web_content", "read_files", "run_commands", "search_codebase", "skills",
@@ -20,7 +21,6 @@ BUILT_IN = frozenset((
     "team_status", "team_task",
 ))  # fmt: skip
 _EXIT_CODE = re.compile(r"Command exited with code (\d{1,6})", re.ASCII)
-_PENDING_MAX = 500
 _REPLY_MAX = 1 << 20
 
 
@@ -32,12 +32,8 @@ def call_drafts(
         call_id, name = ident(block.get("id")), block.get("name")
         if block.get("type") != "tool_use" or call_id is None or not isinstance(name, str):
             continue
-        waiting: Dict[str, Any] = state.setdefault("calls", {})
-        ids = _ids(call_id, name, here)
-        # the id may be made of a tool's name, which is not kept either
-        waiting[here.tool_key(call_id)] = {"at": at, "ids": ids, "changes": _changes(name, block.get("input"))}
-        if len(waiting) > _PENDING_MAX:
-            del waiting[next(iter(waiting))]
+        ids = call_ids(call_id, name, BUILT_IN, here)
+        begin(state, call_id, {"at": at, "ids": ids, "changes": _changes(name, block.get("input"))}, here)
         yield Draft("tool_call", (session["session_id"], ids["native_id"]), at, {**session, **ids})
 
 
@@ -47,7 +43,7 @@ def result_drafts(
     """What became of calls, and the lines that they changed; a result whose call is gone has nothing to say."""
     for block in parts(message.get("content")):
         call_id = ident(block.get("tool_use_id")) if block.get("type") == "tool_result" else None
-        call = state.get("calls", {}).pop(here.tool_key(call_id), None) if call_id else None
+        call = end(state, call_id, here)
         if call is None:
             continue
         ids, (success, exit_code) = call["ids"], _outcome(block)
@@ -56,22 +52,8 @@ def result_drafts(
             **session, **ids, "success": success, "exit_code": exit_code,
             "duration_ms": count(millis_between(call["at"], at)), "is_duration_upper_bound": True,
         })  # fmt: skip
-        for index, change in enumerate(call["changes"] if success else ()):
-            native_id = ids["native_id"] if len(call["changes"]) == 1 else f"{ids['native_id']}:{index}"
-            key = (session["session_id"], native_id, change["lines_added"], change["lines_removed"])
-            yield Draft("code_change", key, at, {
-                **session, **change, "tool_call_id": ids["tool_call_id"], "tool_name": ids["tool_name"],
-                "native_id": native_id, "decision": "accept", "files_changed": 1,
-            })  # fmt: skip
-
-
-def _ids(call_id: str, name: str, here: Here) -> Dict[str, Any]:
-    is_known = name in BUILT_IN
-    native_id = (
-        here.tool_key(call_id) if not is_known and name in call_id else call_id
-    )  # some engines build ids from names
-    return {"native_id": native_id, "tool_call_id": native_id, "tool_name": name if is_known else "custom_tool",
-            "tool_key": None if is_known else here.tool_key(name)}  # fmt: skip
+        if success:
+            yield from change_drafts(call, at, session)
 
 
 def _outcome(block: Dict[str, Any]) -> "tuple[Optional[bool], Optional[int]]":
