@@ -20,7 +20,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 COLLECTORS = Path(__file__).resolve().parents[2] / "collectors"
-ALONE, TOGETHER, SENDERS = 200, 1000, 20
+ALONE, TOGETHER, SENDERS, ENDS = 200, 1000, 20, 25
+LAST_WORDS = """
+import http.client, sys
+body, port = sys.stdin.buffer.read(), int(sys.argv[1])
+if port:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/v1/logs", body, {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 200
+"""
 
 
 def body(number):
@@ -54,6 +62,12 @@ def post(port, number):
     return (time.perf_counter() - begin) * 1000
 
 
+class Bare(ThreadingHTTPServer):
+    """Python's own server, with a queue for all senders: the default of 5 drops connections where ours does not."""
+
+    request_queue_size = 128
+
+
 class Floor(BaseHTTPRequestHandler):
     """Reads the body and answers."""
 
@@ -81,48 +95,59 @@ def measure(name, port):
     return rate
 
 
+def exits(ports):
+    """Median ms from start to end of a process that exports as it ends, for each port in turn; 0 is one that exports to nobody."""
+    took = {port: [] for port in ports}
+    for number in range(ENDS):
+        for port, times in took.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-c", LAST_WORDS, str(port)], input=body(10**6 + number), check=True)
+            times.append((time.perf_counter() - begin) * 1000)
+    return [statistics.median(times) for times in took.values()]
+
+
 def processor_seconds(process):
     """Seconds of one core that a process has used; Linux only."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def figures(process, port, floor):
+    """Print what is measured of a running receiver."""
+    ours, bare = measure("receiver", port), measure("floor: bare server", floor.server_port)
+    print(f"receiver / floor       {ours / bare:6.2f}")
+    none, bare_end, our_end = exits((0, floor.server_port, port))
+    ends = f"{bare_end - none:+.1f} ms to the bare server, {our_end - none:+.1f} ms to ours"
+    print(f"an agent's exit        {none:6.1f} ms without export, {ends}")
+    time.sleep(5)
+    before = processor_seconds(process)
+    time.sleep(20)
+    print(f"idle                   {(processor_seconds(process) - before) / 20:6.2%} of one core")
+    begin = time.perf_counter()
+    process.terminate()
+    process.wait(30)
+    print(f"end at SIGTERM         {time.perf_counter() - begin:6.1f} s")
+
+
 def main():
     """Print one figure a line."""
-    floor = ThreadingHTTPServer(("127.0.0.1", 0), Floor)
+    floor = Bare(("127.0.0.1", 0), Floor)
     threading.Thread(target=floor.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
         root, port = Path(folder), free.getsockname()[1]
         free.close()
         (root / "home").mkdir()
         (root / "collector.json").write_text(json.dumps({"otlp_port": port, "person": "p-1", "inventory": False}))
-        command = [
-            sys.executable,
-            "-m",
-            "meterhouse_collector",
-            "run",
-            "--home",
-            str(root / "home"),
-            "--spool",
-            str(root / "spool"),
-            "--to",
-            str(root / "lake"),
-        ]
-        with subprocess.Popen(
-            command, env={**os.environ, "PYTHONPATH": str(COLLECTORS)}, stderr=subprocess.PIPE, text=True
-        ) as process:
-            while "listening" not in (process.stderr.readline() or "listening"):
-                pass
-            ours, bare = measure("receiver", port), measure("floor: bare server", floor.server_port)
-            print(f"receiver / floor       {ours / bare:6.2f}")
-            time.sleep(5)
-            before = processor_seconds(process)
-            time.sleep(20)
-            print(f"idle                   {(processor_seconds(process) - before) / 20:6.2%} of one core")
-            begin = time.perf_counter()
-            process.terminate()
-            process.wait(30)
-            print(f"end at SIGTERM         {time.perf_counter() - begin:6.1f} s")
+        places = ["--home", str(root / "home"), "--spool", str(root / "spool"), "--to", str(root / "lake")]
+        command = [sys.executable, "-m", "meterhouse_collector", "run", *places]
+        environment = {**os.environ, "PYTHONPATH": str(COLLECTORS)}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                while "listening" not in (process.stderr.readline() or "listening"):
+                    pass
+                figures(process, port, floor)
+            finally:
+                process.kill()  # whatever went wrong, it is not waited for
     floor.shutdown()
 
 
