@@ -14,6 +14,10 @@ columns:
   dropped: {about: "Events that the sender counted and did not send; by reason in rpt_dropped_events.", unit: events}
   missing: {about: "Segments that its numbers announce and that have not arrived, in rpt_missing_segments.", unit: objects}
   residual: {about: "spooled less all the others; 0 when every event is accounted for.", unit: events}
+alarms:
+  every_event_is_accounted_for: SELECT sender, day, residual FROM rpt_accounting WHERE residual <> 0
+  no_object_was_overwritten: SELECT object_key FROM load_ledger WHERE state = 'changed'
+  no_object_is_set_aside: SELECT object_key FROM load_ledger WHERE state = 'set_aside'
 */
 WITH
   ledger AS (

@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb",
                      help="what builds the models; spark rebuilds them all, plain, see docs/scale.md")  # fmt: skip
 
+    again = _command(commands, "rebuild", _rebuild, "make everything derived anew, compare, and swap it in at once")
+    again.add_argument("--from", choices=("raw",), required=True, dest="source", help="the raw objects")
+    again.add_argument("--raw", metavar="DEST", help="where they lie")
+    again.add_argument("--check", action="store_true", help="only compare; exits 1 when a table differs")
+    again.add_argument("--accept-loss", action="store_true", help="go on without raw objects that are gone")
+
     sql = _command(commands, "sql", _sql, "run SQL on the published snapshot")
     sql.add_argument("statement")
     sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
@@ -119,9 +125,17 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     outcome = _materialise(raw, data, options.plain, options.engine)
     for problem in outcome.loaded.problems:
         print(f"warning: {problem}", file=sys.stderr)
+    for alarm in _alarms(data):
+        print(f"alarm: {alarm}", file=sys.stderr)
     print(outcome.summary())
     _tell(data, raw, settings)
     return 0
+
+
+def _alarms(data: DataDir) -> list[str]:
+    from meterhouse.checks import alarms
+
+    return alarms(data)
 
 
 def _tell(data: DataDir, raw: str, settings: Settings) -> None:
@@ -147,6 +161,17 @@ def _materialise(raw: str, data: DataDir, is_plain: bool, engine: str) -> "Outco
     from meterhouse.orchestration import once
 
     return once.run(raw, data)
+
+
+def _rebuild(options: argparse.Namespace, settings: Settings) -> int:
+    from meterhouse import rebuild
+
+    done = rebuild.rebuild(_raw(options, settings), _data(options, settings), options.check, options.accept_loss)
+    for line in rebuild.told(done):
+        print(line, file=sys.stderr)
+    for row in done.tables:
+        print(f"{row.table:32} {row.now.rows:>12} {row.now.digest}  {row.verdict}")
+    return 1 if options.check and (done.differing or done.gone or done.overwritten) else 0
 
 
 def _sql(options: argparse.Namespace, settings: Settings) -> None:

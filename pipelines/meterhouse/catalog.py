@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS load_parked (
     object_key VARCHAR, byte_start BIGINT, byte_end BIGINT, line_number BIGINT, kind VARCHAR, schema_version BIGINT,
     load_seq BIGINT);
 CREATE TABLE IF NOT EXISTS load_attempts (object_key VARCHAR PRIMARY KEY, attempts BIGINT);
+CREATE TABLE IF NOT EXISTS load_floor (load_seq BIGINT);
 CREATE TABLE IF NOT EXISTS suspect_ids (kind VARCHAR, event_id VARCHAR);
 CREATE TABLE IF NOT EXISTS lake_files (
     kind VARCHAR, day DATE, path VARCHAR PRIMARY KEY, row_count BIGINT, load_seq BIGINT);
@@ -74,9 +75,15 @@ class Catalog:
 
     @property
     def load_seq(self) -> int:
-        """Number of the last committed load; 0 before the first."""
-        row = self.db.execute("SELECT coalesce(max(load_seq), 0) FROM load_ledger").fetchone()
+        """Number of the last committed load; 0 before the first. It never falls: models have seen all up to theirs."""
+        row = self.db.execute(
+            "SELECT coalesce(max(load_seq), 0) FROM (SELECT load_seq FROM load_ledger UNION ALL FROM load_floor)"
+        ).fetchone()
         return int(row[0]) if row else 0
+
+    def keep_number(self, load_seq: int) -> None:
+        """Count on from here, also when the row that holds the number is deleted or lies in another catalog."""
+        self.db.execute("INSERT INTO load_floor VALUES (?)", [load_seq])
 
     def days_since(self, load_seq: int) -> list[Any]:
         """Event days that loads after `load_seq` touched."""

@@ -1,6 +1,7 @@
 """Checks: every promise of a model's header becomes one query that counts the rows that break it.
 
-A check is never skipped and never repairs; one bad row keeps the new snapshot from being published.
+A check is never skipped and never repairs; one bad row keeps the new snapshot from being published. Alarms alone do not:
+people must see the page that shows them.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,11 @@ from typing import Any
 import duckdb
 
 from meterhouse.errors import CheckError, ModelError
-from meterhouse.models import Model
+from meterhouse.models import Model, load_models
+from meterhouse.paths import DataDir
+from meterhouse.snapshot import reading
+
+ADVICE = "docs/operations.md says what to do"
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Check:
     model: str
     about: str
     bad_rows: str
+    is_alarm: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ def checks_of(model: Model) -> Iterator[Check]:
             yield _column_check(model, column.name, test)
     for name, sql in model.checks.items():
         yield Check(name, model.name, name.replace("_", " "), sql)
+    for name, sql in model.alarms.items():
+        yield Check(name, model.name, name.replace("_", " "), sql, is_alarm=True)
 
 
 def _column_check(model: Model, column: str, test: Any) -> Check:
@@ -81,8 +89,22 @@ def run_checks(db: duckdb.DuckDBPyConnection, model: Model) -> list[Verdict]:
 
 
 def require(verdicts: list[Verdict]) -> None:
-    """Raise CheckError naming every broken promise."""
-    broken = [row for row in verdicts if not row.is_passed]
+    """Raise CheckError naming every broken promise; alarms do not count."""
+    broken = [row for row in verdicts if not row.is_passed and not row.check.is_alarm]
     if broken:
         lines = [f"{row.check.model}: {row.bad_count} rows break '{row.check.about}'" for row in broken]
         raise CheckError("; ".join(lines) + "; nothing was published, readers keep the last snapshot")
+
+
+def alarms(data: DataDir) -> list[str]:
+    """What the published snapshot tells its operator: a line an alarm, each with an example."""
+    found = [check for model in load_models().values() for check in checks_of(model) if check.is_alarm]
+    lines = []
+    with reading(data) as db:
+        for check in found:
+            answer = db.execute(f"FROM ({check.bad_rows}) AS bad ORDER BY ALL")
+            names, rows = [column[0] for column in answer.description or ()], answer.fetchall()
+            if rows:
+                example = ", ".join(f"{name} {value}" for name, value in zip(names, rows[0], strict=True))
+                lines.append(f"{check.model}: {len(rows)} rows break '{check.about}', such as {example}; {ADVICE}")
+    return lines

@@ -27,6 +27,10 @@ class CheckError(MeterhouseError):
     """A check of a model found rows that break its promise; nothing was published."""
 
 
+class LossError(MeterhouseError):
+    """A rebuild would lose events, because raw objects are gone or overwritten; nothing was changed."""
+
+
 class LockedError(MeterhouseError):
     """Another run holds the data directory."""
 

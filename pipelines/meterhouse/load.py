@@ -107,12 +107,18 @@ def _batches(storage: Storage, objects: list[RawObject]) -> Iterator[list[Fetche
 def _note_change(storage: Storage, catalog: Catalog, row: RawObject, result: Loaded) -> None:
     """Same key, other tag: a copied folder has the same bytes and is fine; other bytes are an alarm, never a reload."""
     sha256 = hashlib.sha256(storage.read(row.key)).hexdigest()
-    if catalog.db.execute(
-        "SELECT 1 FROM load_ledger WHERE object_key = ? AND sha256 = ?", [row.key, sha256]
-    ).fetchone():
+    same = catalog.db.execute(
+        "SELECT state FROM load_ledger WHERE object_key = ? AND sha256 = ?", [row.key, sha256]
+    ).fetchone()
+    if same:
         catalog.db.execute(
             "UPDATE load_ledger SET etag = ? WHERE object_key = ? AND sha256 = ?", [row.etag, row.key, sha256]
         )
+        if same == ("loaded",):  # the first content is back: the alarm is over
+            catalog.db.execute(
+                "UPDATE load_ledger SET state = 'restored', load_seq = ? WHERE object_key = ? AND state = 'changed'",
+                [catalog.load_seq + 1, row.key],
+            )
         return
     problem = f"{row.key}: was overwritten with other content; the first content stays loaded, ask who wrote it"
     result.problems.append(problem)

@@ -1,10 +1,14 @@
-"""The run lock: one writer a data directory. The kernel lets go of it when the process dies, so it never goes stale."""
+"""The run lock: one writer a data directory. The kernel lets go of it when the process dies, so it never goes stale.
+
+Whoever gets it first finishes the swap of a rebuilt directory that a killed process had decided.
+"""
 
 import contextlib
 import os
 import time
 from collections.abc import Iterator
 
+from meterhouse import swap
 from meterhouse.errors import LockedError
 from meterhouse.paths import DataDir
 
@@ -31,4 +35,5 @@ def run_lock(data: DataDir, patience: float = 0) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        swap.finish(data)
         yield

@@ -23,7 +23,7 @@ from meterhouse.paths import models_dir
 LAYERS = ("staging", "intermediate", "marts")  # a layer reads itself and those before it
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "rpt_")}
 KINDS = ("view", "table", "daily")
-HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "owner", "public", "one_day")
+HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "alarms", "owner", "public", "one_day")
 OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
 
@@ -50,6 +50,9 @@ class Model:
     kind: str
     columns: Mapping[str, Column]
     checks: Mapping[str, str]
+    """Promises, by name: a query for the rows that break it; one such row keeps the snapshot from being published."""
+    alarms: Mapping[str, str]
+    """The same of what happened outside: the snapshot is published all the same, and people are told."""
     one_day: tuple[str, ...]
     """Key of a `daily` model whose rows all lie on one day; the grain, unless the header says otherwise."""
     is_public: bool
@@ -104,7 +107,7 @@ def read_model(path: Path) -> Model:
         name=path.stem, layer=layer, path=path, description=str(header.get("description", "")).strip(),
         grain=tuple(header.get("grain") or ()), kind=str(header.get("kind", "")), sql=sql,
         columns={name: _column(name, text) for name, text in (header.get("columns") or {}).items()},
-        checks=dict(header.get("checks") or {}), is_public=layer == "marts" or header.get("public") is True,
+        checks=dict(header.get("checks") or {}), alarms=dict(header.get("alarms") or {}), is_public=layer == "marts" or header.get("public") is True,
         one_day=tuple(header.get("one_day") or header.get("grain") or ()),
     )  # fmt: skip
     if not model.name.startswith(PREFIXES[layer]):

@@ -12,7 +12,7 @@ def models_dir() -> Path:
 
 @dataclass(frozen=True)
 class DataDir:
-    """A data directory. Everything in it but `state/` can be deleted and rebuilt from raw objects."""
+    """A data directory. Everything in it but `state/` can be deleted and rebuilt from raw objects: `meterhouse rebuild`."""
 
     root: Path
 

@@ -16,7 +16,7 @@ from meterhouse.storage import Storage
 LISTING = """
 SELECT object_key, line_number, byte_start, byte_end, reason, field FROM load_quarantine
 UNION ALL
-SELECT object_key, NULL, 0, size, state, NULL FROM load_ledger WHERE state <> 'loaded'
+SELECT object_key, NULL, 0, size, state, NULL FROM load_ledger WHERE state IN ('changed', 'set_aside')
 ORDER BY object_key, byte_start"""
 
 

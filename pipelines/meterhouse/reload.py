@@ -41,9 +41,11 @@ def retry(storage: Storage, catalog: Catalog, key: str | None = None) -> Loaded:
         [key],
     ).fetchall()
     _reload(storage, catalog, rows, result)
-    catalog.db.execute(
-        "DELETE FROM load_ledger WHERE state = 'set_aside' AND object_key = coalesce(?, object_key)", [key]
-    )
+    with catalog.transaction():
+        catalog.keep_number(catalog.load_seq)
+        catalog.db.execute(
+            "DELETE FROM load_ledger WHERE state = 'set_aside' AND object_key = coalesce(?, object_key)", [key]
+        )
     return result
 
 

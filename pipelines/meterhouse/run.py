@@ -55,6 +55,13 @@ def run(raw: str, data: DataDir, build_models: Callable[[Builder], list[Built]] 
         with Builder(catalog, seeds.read_seeds(storage)) as builder:
             if builder.is_current():
                 return Outcome(loaded, [], None)
-            built = build_models(builder)
-            checks.require([row for model in builder.models.values() for row in checks.run_checks(builder.db, model)])
-            return Outcome(loaded, built, snapshot.publish(builder))
+            return Outcome(loaded, build_and_check(builder, build_models), snapshot.publish(builder))
+
+
+def build_and_check(
+    builder: Builder, build_models: Callable[[Builder], list[Built]] = Builder.build_all
+) -> list[Built]:
+    """Bring every model up to date; raises CheckError when a promise is broken."""
+    built = build_models(builder)
+    checks.require([row for model in builder.models.values() for row in checks.run_checks(builder.db, model)])
+    return built

@@ -117,6 +117,17 @@ def test_an_object_that_kills_the_load_three_times_is_set_aside_and_all_others_a
     assert raw.run(str(bucket), data).loaded.rows == 1
 
 
+def test_an_object_that_was_set_aside_last_reaches_the_tables_after_a_retry(tmp_path):
+    """The number of the load that set it aside must not be given again: models have seen all up to it."""
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    deadly = raw.put(bucket, gzip.compress(raw.text([raw.line(raw.event())])), name="deadly.jsonl.gz")
+    killed_runs(bucket, data.root, 3)
+    raw.run(str(bucket), data)
+    quarantine("retry", bucket, data, deadly)
+    raw.run(str(bucket), data)
+    assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(1,)]
+
+
 def test_a_load_that_storage_fails_holds_nothing_against_the_objects(tmp_path, monkeypatch):
     bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
     raw.segment(bucket, [raw.event()])

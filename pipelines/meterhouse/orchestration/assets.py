@@ -45,7 +45,7 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
         ["lake"] if any(name.startswith(("lake_", "load_")) for name in model.reads) else []
     )
     specs = [
-        dg.AssetCheckSpec(check.name, asset=model.name, description=check.about, blocking=True)
+        dg.AssetCheckSpec(check.name, asset=model.name, description=check.about, blocking=not check.is_alarm)
         for check in checks.checks_of(model)
     ]
 
