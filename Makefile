@@ -50,9 +50,10 @@ test-spark: setup  ## every model on Spark, row for row against DuckDB (minutes)
 	@METERHOUSE_TEST_SPARK=1 $(BIN)/python -m pytest -q tests/models/test_cases_on_spark.py tests/pipelines/test_spark.py \
 		tests/pipelines/test_lake_readers.py
 
-soak: setup  ## nightly: 500 kill -9 rounds of the collector and of laptop with intake; prints the scorecard (an hour)
-	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q \
-		tests/collectors/test_crash.py tests/delivery
+soak: setup  ## nightly: 500 kill -9 rounds of collector, laptop with intake, load and publication; prints the scorecards (two hours)
+	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) METERHOUSE_FAULT_ROUNDS=$(ROUNDS) \
+		$(BIN)/python -m pytest -q tests/collectors/test_crash.py tests/delivery tests/faults tests/pipelines/test_hostile.py \
+		tests/pipelines/test_hostile_objects.py tests/pipelines/test_parse.py tests/pipelines/test_segments.py tests/pipelines/test_load.py
 
 check: setup  ## lint, format, types, import contracts
 	@$(BIN)/ruff check .

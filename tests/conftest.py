@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from faults.catalogue import EMPTY, FAULTS, scorecard
 from meterhouse.paths import DataDir
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
@@ -15,7 +16,6 @@ settings.register_profile("search", deadline=None, suppress_health_check=[Health
 settings.register_profile("steady", settings.get_profile("search"), derandomize=True, database=None)
 settings.load_profile("steady")
 FAULT = "fault"  # the same of a fault case's line in the scorecard
-SCORES = {"tests": 7, "failed": 7, "rounds": 7, "lost": 6, "twice": 6, "residual": 9}
 PRINTED = "printed"  # a test's record_property of this name is shown after the run, also from parallel workers
 
 
@@ -48,31 +48,37 @@ def spark():
     session.stop()
 
 
+@pytest.fixture(autouse=True)
+def fault(request: pytest.FixtureRequest, record_property) -> dict:
+    """Of a test that is a case of the fault catalogue: its line in the scorecard."""
+    marker = request.node.get_closest_marker("fault")
+    line: dict = {"id": marker and marker.args[0], "rounds": 1, "note": "", **EMPTY}
+    if marker:
+        assert line["id"] in FAULTS
+        record_property(FAULT, line)
+    return line
+
+
+@pytest.fixture
+def scored(fault):
+    """A function that tells the scorecard more than that the case passed: rounds, lost, twice, residual, a note."""
+
+    def tell(**found) -> None:
+        fault.update(found)
+        assert {name: fault[name] for name in EMPTY} == EMPTY
+
+    return tell
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests recorded to be read: conformance tables, scorecards."""
-    for report in terminalreporter.stats.get("passed", []):
-        for name, text in report.user_properties:
-            if name == PRINTED:
-                terminalreporter.write_line(f"\n{text}")
-    _write_scorecard(terminalreporter)
-
-
-def _write_scorecard(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line a fault of load, publishing and orchestration, from all its tests."""
-    cases: dict[str, dict] = {}
+    lines = []
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
-            for line in (value for name, value in report.user_properties if name == FAULT):
-                case = cases.setdefault(line["id"], line | {"tests": 0, "failed": 0, "rounds": 0, "notes": set()})
-                case["tests"] += 1
-                case["failed"] += outcome == "failed"
-                case["rounds"] += line["rounds"]
-                case["notes"].add(line["note"])
-                for name in ("lost", "twice", "residual"):
-                    case[name] = max(case[name], line[name])
-    if cases:
-        terminalreporter.write_line("\nfault  tests failed rounds  lost twice residual")
-    for name, case in sorted(cases.items(), key=lambda item: (item[0][0], int(item[0][1:]))):
-        counts = "".join(f"{case[key]:>{width}}" for key, width in SCORES.items())
-        notes = "; ".join(sorted(case["notes"] - {""}))
-        terminalreporter.write_line(f"{name:5}{counts}  {case['about']}{f' ({notes})' if notes else ''}")
+            for name, value in report.user_properties:
+                if name == PRINTED and outcome == "passed":
+                    terminalreporter.write_line(f"\n{value}")
+                elif name == FAULT:
+                    lines.append((value, outcome == "failed"))
+    if lines:
+        terminalreporter.write_line(f"\n{scorecard(lines)}")

@@ -7,12 +7,13 @@ from time import perf_counter
 import pytest
 
 from faults import house, kills
+from faults.catalogue import EMPTY
 from meterhouse.catalog import Catalog
 from meterhouse.errors import MeterhouseError
 from meterhouse.paths import DataDir
 from pipelines import raw  # noqa: TID251 - tests/pipelines
 
-pytestmark = pytest.mark.fault("L1", "kill -9 at every statement boundary of the load, and anywhere in a run")
+pytestmark = pytest.mark.fault("L1")
 WHOLE_RUNS = max(house.ROUNDS // 10, 3)  # a run takes seconds, a load a fraction of one
 
 
@@ -29,7 +30,7 @@ def test_a_load_killed_at_every_boundary_is_finished_by_the_next(tmp_path, score
         killed += kills.killed_at(point, house.loading, *where)
         kills.killed_at(0, house.loading, *where)
         found = house.account(DataDir(tmp_path / "data"), tmp_path / "bucket")
-        assert found == house.NOTHING, f"seed {house.SEED}, round {number}, boundary {point}"
+        assert found == EMPTY, f"seed {house.SEED}, round {number}, boundary {point}"
         raw.segment(tmp_path / "bucket", house.segment_of(dice, number), seq=number + 1)
     whole = raw.published(tmp_path / "bucket", tmp_path / "undisturbed")
     assert raw.fingerprint(raw.published(tmp_path / "bucket", tmp_path / "data")) == raw.fingerprint(whole)

@@ -14,7 +14,7 @@ from meterhouse.paths import DataDir
 from meterhouse.rebuild import rebuild
 from pipelines import raw  # noqa: TID251 - tests/pipelines
 
-pytestmark = pytest.mark.fault("W3", "restore: everything derived is rebuilt from raw objects")
+pytestmark = pytest.mark.fault("W3")
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,7 @@ def test_a_load_of_one_late_day_materialises_that_day_and_its_neighbours(house, 
     assert raw.rows(data, "SELECT count(*) FROM fct_prompts WHERE day = '2026-03-04'") == [(2,)]
 
 
+@pytest.mark.fault("L10")
 def test_a_backfill_rebuilds_exactly_the_days_that_were_asked_for(house, tmp_path):
     root, _ = house
     shutil.copytree(root, tmp_path / "again", symlinks=True)
@@ -178,6 +179,7 @@ def signalled(bucket: Path, data: DataDir, number: int) -> subprocess.CompletedP
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.fault("D1")
 @pytest.mark.parametrize("ended_by", ["the next command", "the daemon's sensor"])
 def test_the_slot_of_a_killed_command_is_free_again(house, tmp_path, monkeypatch, ended_by):
     root, _ = house

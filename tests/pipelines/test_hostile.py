@@ -16,6 +16,7 @@ from meterhouse.paths import DataDir
 from meterhouse.storage import Storage
 from pipelines import raw  # noqa: TID251 - the folder of these tests
 
+pytestmark = pytest.mark.fault("L5")
 TEXT_TYPES = ("id", "text", "money", "share", "instant", "day")
 
 

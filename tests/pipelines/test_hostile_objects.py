@@ -59,6 +59,7 @@ def bad_objects(tmp_path_factory):
     return keys, raw.published(root / "bucket", root / "data")
 
 
+@pytest.mark.fault("L8")
 def test_a_bad_object_never_stops_the_next(bad_objects):
     _keys, data = bad_objects
     found = raw.rows(
@@ -68,6 +69,7 @@ def test_a_bad_object_never_stops_the_next(bad_objects):
     assert raw.rows(data, "SELECT count(*) FROM load_ledger") == [(2 * len(OBJECTS),)]
 
 
+@pytest.mark.fault("L8")
 @pytest.mark.parametrize("name", OBJECTS)
 def test_what_could_not_be_read_of_an_object_is_stated(bad_objects, name):
     keys, data = bad_objects
@@ -87,6 +89,7 @@ def test_what_could_not_be_read_of_an_object_is_stated(bad_objects, name):
         assert reasons == ({reason} if reason else set())
 
 
+@pytest.mark.fault("L8")
 def test_every_announced_event_of_an_object_with_a_header_is_accounted_for(bad_objects):
     _, data = bad_objects
     rows = raw.rows(
@@ -97,6 +100,7 @@ def test_every_announced_event_of_an_object_with_a_header_is_accounted_for(bad_o
     assert [row for row in rows if row[1] != row[2]] == []
 
 
+@pytest.mark.fault("L6")
 def test_small_objects_of_very_many_lines_stay_below_a_gigabyte(tmp_path):
     bomb = gzip.compress(b"[]\n" * 340_000)
     for number in range(4):

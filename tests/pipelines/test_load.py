@@ -94,6 +94,7 @@ WAYS = {
 }
 
 
+@pytest.mark.fault("L2")
 @pytest.mark.parametrize("way", WAYS)
 def test_the_way_in_which_events_arrive_does_not_show_in_the_tables(undisturbed, tmp_path, way):
     _, prints = undisturbed
@@ -129,6 +130,7 @@ def test_events_that_the_header_announces_and_that_are_missing_show_as_residual(
     assert raw.rows(data, "SELECT spooled, loaded, residual FROM rpt_accounting") == [(5, 1, 4)]
 
 
+@pytest.mark.fault("L3")
 def test_an_overwritten_object_is_an_alarm_and_the_old_rows_stay(tmp_path):
     key = raw.segment(tmp_path / "bucket", [raw.event(model="first")])
     data = raw.published(tmp_path / "bucket", tmp_path / "data")
@@ -171,6 +173,7 @@ def built_days(outcome) -> dict[str, list[str] | None]:
     return {row.model: row.days and [day.isoformat() for day in row.days] for row in outcome.built}
 
 
+@pytest.mark.fault("L10")
 def test_late_events_rebuild_their_days_and_neighbours_alone_and_equal_a_full_rebuild(undisturbed, tmp_path):
     root, _ = undisturbed
     shutil.copytree(root, tmp_path / "late", symlinks=True)
@@ -186,6 +189,7 @@ def test_late_events_rebuild_their_days_and_neighbours_alone_and_equal_a_full_re
     assert raw.fingerprint(tmp_path / "late/data") == raw.fingerprint(full)
 
 
+@pytest.mark.fault("L9")
 def test_unknown_fields_are_kept_in_extra(tmp_path):
     raw.segment(tmp_path / "bucket", [raw.event() | {"mood": "good"}, raw.event(key=(2,))])
     raw.published(tmp_path / "bucket", tmp_path / "data")
@@ -211,6 +215,7 @@ def newer_contract(tmp_path, monkeypatch):
     contract.decoder.cache_clear()
 
 
+@pytest.mark.fault("L9")
 def test_parked_lines_load_by_themselves_once_the_code_knows_them(tmp_path, newer_contract):
     dreams = [raw.event("prompt", key=(number,)) | {"kind": "dream"} for number in (1, 2, 2)]
     bad = b"{}"

@@ -92,6 +92,7 @@ BAD_TOKENS = {  # field, token: reason
 }
 
 
+@pytest.mark.fault("L7")
 @pytest.mark.parametrize(("field", "token"), BAD_TOKENS)
 def test_a_token_that_is_no_value_of_its_field_is_refused_by_reason_and_field(field, token):
     ((reason, culprit),) = verdict(with_token(field, token))

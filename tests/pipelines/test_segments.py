@@ -103,6 +103,7 @@ BROKEN = {  # key, bytes, lines that stay, reason
 }
 
 
+@pytest.mark.fault("L8")
 @pytest.mark.parametrize("name", BROKEN)
 def test_of_a_broken_stream_only_trusted_whole_lines_stay(name):
     key, data, expected, reason = BROKEN[name]
@@ -145,6 +146,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.fault("L6")
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_hits_a_limit(name, monkeypatch):
     monkeypatch.setattr(segments, "MAX_LINES", 1000)
@@ -159,6 +161,7 @@ def test_a_bomb_hits_a_limit(name, monkeypatch):
     assert peak < 64 * 2**20, "a bomb takes no more memory than a common segment"
 
 
+@pytest.mark.fault("L6")
 def test_a_line_of_100_mb_is_set_aside_and_its_neighbours_are_read():
     data = b"{}\n" + b"x" * 10**8 + b"\n[]\n"
     segment = read_segment("s.jsonl", data)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 
 import duckdb
 import pytest
@@ -42,33 +41,6 @@ def counts(data: DataDir) -> tuple[int, ...]:
         ).fetchone()
 
 
-def test_readers_during_many_publishes_never_see_an_error_or_a_mixture(house):
-    data, done, seen, errors = DataDir(house / "data"), threading.Event(), [], []
-
-    def read() -> None:
-        while not done.wait(0.005):  # leaves the writer some of the interpreter
-            try:
-                seen.append(counts(data))
-            except Exception as error:
-                errors.append(error)
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for number in range(2, 14):
-        ship(house, number)
-        run(str(house / "bucket"), data)
-    done.set()
-    for reader in readers:
-        reader.join()
-    assert errors == []
-    assert {row for row in seen if row != (row[0], EACH * row[0], row[0], EACH * row[0], EACH * row[0])} == set()
-    assert len({row[0] for row in seen}) > 5, "the readers saw several snapshots"
-    assert counts(data)[0] == 13
-    assert len(list(data.snapshots.glob("warehouse-*"))) == KEEP
-    print(f"{len(seen)} reads of {len({row[0] for row in seen})} snapshots")
-
-
 def test_a_reader_keeps_its_snapshot_while_newer_ones_are_published(house):
     with reading(DataDir(house / "data")) as db:
         for number in range(2, 3 + KEEP):
@@ -86,6 +58,7 @@ LEFT_BEHIND = {
 }
 
 
+@pytest.mark.fault("W1")
 @pytest.mark.parametrize("left", LEFT_BEHIND)
 def test_what_a_killed_publish_leaves_behind_hurts_neither_readers_nor_the_next_run(house, left):
     data = DataDir(house / "data")
@@ -97,6 +70,7 @@ def test_what_a_killed_publish_leaves_behind_hurts_neither_readers_nor_the_next_
     assert not [path for path in data.snapshots.iterdir() if path.suffix != ".duckdb"]
 
 
+@pytest.mark.fault("W1")
 def test_a_publish_that_fails_half_way_leaves_the_last_snapshot_and_the_next_run_publishes(house):
     data = DataDir(house / "data")
     ship(house, 2)
@@ -170,6 +144,7 @@ def test_rows_that_break_a_promise_of_the_roster_stop_the_publication_by_name(ho
     assert raw.rows(house / "data", "SELECT count(*) FROM dim_people") == [(2,)]
 
 
+@pytest.mark.fault("D2")
 def test_a_second_run_is_told_who_is_at_work_and_exits_75(house):
     with run_lock(DataDir(house / "data")):
         done = raw.command("run", "--plain", "--raw", str(house / "bucket"), "--data", str(house / "data"))
