@@ -16,7 +16,7 @@ import duckdb
 
 from meterhouse import contract, scores, seeds
 from meterhouse.catalog import LEDGER_TABLES, Catalog
-from meterhouse.errors import ModelError
+from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
 STATE = """CREATE TABLE IF NOT EXISTS model_state (
@@ -220,7 +220,12 @@ class Builder:
         try:
             self.db.execute(sql)
         except duckdb.Error as error:
-            raise ModelError(f"{model.path}: {str(error).splitlines()[0]}; mend the SELECT") from error
+            reason = str(error).splitlines()[0]
+            if broken := next(
+                (file for kind in contract.kinds() for file in self.catalog.files(kind) if file in str(error)), None
+            ):
+                raise LakeError(broken, reason) from error
+            raise ModelError(f"{model.path}: {reason}; mend the SELECT") from error
 
     def _copy_ledger(self) -> None:
         for table in LEDGER_TABLES:

@@ -27,6 +27,13 @@ class CheckError(MeterhouseError):
     """A check of a model found rows that break its promise; nothing was published."""
 
 
+class LakeError(MeterhouseError):
+    """A file of the lake is damaged or gone; raw objects have its events."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file}: cannot be read ({reason}); `meterhouse rebuild --from raw` makes the lake anew")
+
+
 class LossError(MeterhouseError):
     """A rebuild would lose events, because raw objects are gone or overwritten; nothing was changed."""
 

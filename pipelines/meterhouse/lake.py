@@ -15,6 +15,7 @@ import polars as pl
 
 from meterhouse import contract
 from meterhouse.catalog import Catalog, lake_path
+from meterhouse.errors import LakeError
 from meterhouse.ledger import Fetched
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
@@ -84,7 +85,16 @@ def _news(catalog: Catalog, kind: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _stored_ids(catalog: Catalog, kind: str, days: list[Any]) -> pl.DataFrame | None:
     files = catalog.files(kind, days)
-    return pl.concat(pl.read_parquet(file, columns=["event_id"]) for file in files) if files else None
+    return pl.concat(map(_ids, files)) if files else None
+
+
+def _ids(file: str) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(file, columns=["event_id"])
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:  # of some damage Polars panics, which is no Exception
+        raise LakeError(file, (str(error).splitlines() or [type(error).__name__])[0][:160]) from error
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:

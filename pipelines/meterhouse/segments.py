@@ -3,6 +3,7 @@
 No input, however hostile, may raise here or take more than the limits: what cannot be read becomes a `Damage`.
 """
 
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -119,22 +120,24 @@ def _inflate(key: str, raw: bytes) -> tuple[bytes, str | None]:
 
 def _stream(raw: bytes, engine_of: Callable[[], Any], error: type[Exception]) -> tuple[bytes, str | None]:
     """All members or frames, up to the limits; one whose checksum fails is dropped whole, for any of its bytes may be wrong."""
-    out = bytearray()
+    out = io.BytesIO()  # gives its bytes away without a copy, of which half a gigabyte would be too many
     limit = min(MAX_INFLATED, max(RATIO_FREE, len(raw) * MAX_RATIO))
     engine, begun, is_open = engine_of(), 0, False
     for start in range(0, len(raw), PIECE):
         piece = raw[start : start + PIECE]
         while piece:
             try:
-                out += engine.decompress(piece)
+                out.write(engine.decompress(piece))
             except error:
-                return bytes(out[:begun]), "trailing_garbage" if begun else "corrupt_compression"
-            if len(out) > limit:
-                return bytes(out[:limit]), "inflates_too_much"
+                out.truncate(begun)
+                return out.getvalue(), "trailing_garbage" if begun else "corrupt_compression"
+            if out.tell() > limit:
+                out.truncate(limit)
+                return out.getvalue(), "inflates_too_much"
             is_open, piece = not engine.eof, engine.unused_data
             if not is_open:
-                engine, begun = engine_of(), len(out)
-    return bytes(out), "cut_compression" if is_open else None
+                engine, begun = engine_of(), out.tell()
+    return out.getvalue(), "cut_compression" if is_open else None
 
 
 def _lines(data: bytes, object_number: int) -> Iterator[Line]:
@@ -143,7 +146,9 @@ def _lines(data: bytes, object_number: int) -> Iterator[Line]:
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
         number += 1
-        yield Line(number, start, end, data[start:end], object_number)
+        yield Line(
+            number, start, end, data[start : min(end, start + MAX_LINE + 1)], object_number
+        )  # enough to refuse it
         start = end + 1
 
 
