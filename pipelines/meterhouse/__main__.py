@@ -56,11 +56,15 @@ def _parser() -> argparse.ArgumentParser:
 
     sql = _command(commands, "sql", _sql, "run SQL on the published snapshot")
     sql.add_argument("statement")
+    sql.add_argument("--as-of", metavar="REPORT|VERSION|INSTANT",
+                     help="answer from what a week's report was read from, such as 2026-W46, or from an older snapshot")  # fmt: skip
     sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
 
     _command(
         commands, "audit", _audit, "let Great Expectations check what was loaded against contract and model headers"
     )
+
+    _upkeep_commands(commands)
 
     quarantine = commands.add_parser("quarantine", help="lines and objects that could not be loaded").add_subparsers(
         required=True, metavar="COMMAND"
@@ -103,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     deliver = _command(alerts, "send", _alerts_send, "find new alerts and deliver what is due")
     deliver.add_argument("--raw", metavar="DEST", help="where governance.yaml lies")
     return parser
+
+
+def _upkeep_commands(commands) -> None:
+    _command(commands, "compact", _compact, "rewrite days that lie in many files of the lake into one file each")
+    vacuum = _command(commands, "vacuum", _vacuum, "remove files of the lake that no reader and no kept report needs")
+    vacuum.add_argument("--dry-run", action="store_true", help="list them and remove nothing")
 
 
 def _command(group, name, function, about):
@@ -177,7 +187,32 @@ def _rebuild(options: argparse.Namespace, settings: Settings) -> int:
 def _sql(options: argparse.Namespace, settings: Settings) -> None:
     from meterhouse.adhoc import sql
 
-    sql(_data(options, settings), options.statement, options.format)
+    sql(_data(options, settings), options.statement, options.format, as_of=options.as_of)
+
+
+def _compact(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse import compaction
+    from meterhouse.catalog import Catalog
+    from meterhouse.lock import run_lock
+
+    data = _data(options, settings)
+    with run_lock(data), Catalog(data) as catalog:
+        done = compaction.compact(catalog)
+    print(compaction.summary(done))
+
+
+def _vacuum(options: argparse.Namespace, settings: Settings) -> None:
+    from meterhouse.catalog import Catalog
+    from meterhouse.lock import run_lock
+    from meterhouse.vacuum import vacuum
+
+    data = _data(options, settings)
+    with run_lock(data), Catalog(data) as catalog:
+        done = vacuum(catalog, settings.keep_days, settings.keep_reports, options.dry_run)
+    for path in done.paths:
+        print(path)
+    verb = "could be removed" if options.dry_run else "removed"
+    print(f"{len(done.paths)} files, {done.bytes} bytes {verb}", file=sys.stderr)
 
 
 def _quarantine_list(options: argparse.Namespace, settings: Settings) -> None:

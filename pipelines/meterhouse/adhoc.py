@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import duckdb
 import msgspec
 
+from meterhouse.asof import snapshot_as_of
 from meterhouse.errors import MeterhouseError
 from meterhouse.paths import DataDir
 from meterhouse.snapshot import reading
@@ -18,11 +19,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "�
 MAX_CELL = 60
 
 
-def sql(data: DataDir, statement: str, form: str = "table", out: TextIO | None = None) -> None:
-    """Run one statement and print its rows; raises MeterhouseError with DuckDB's first line."""
+def sql(
+    data: DataDir, statement: str, form: str = "table", out: TextIO | None = None, as_of: str | None = None
+) -> None:
+    """Run one statement on the current snapshot, or one of the past, and print its rows; raises MeterhouseError with DuckDB's first line."""
     if not statement.strip(" ;\n"):
         raise MeterhouseError('sql: is empty; give one statement, such as "SHOW TABLES"')
-    with reading(data) as db:
+    with reading(data, snapshot_as_of(data, as_of) if as_of else None) as db:
         try:
             if (found := len(db.extract_statements(statement))) != 1:  # execute would answer the last one alone
                 raise MeterhouseError(f"sql: holds {found} statements; give one at a time")

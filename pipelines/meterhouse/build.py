@@ -15,7 +15,7 @@ from typing import Any, Self
 import duckdb
 
 from meterhouse import contract, scores, seeds
-from meterhouse.catalog import LEDGER_TABLES, Catalog
+from meterhouse.catalog import LEDGER_TABLES, Catalog, rows_of
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
@@ -23,9 +23,6 @@ STATE = """CREATE TABLE IF NOT EXISTS model_state (
     model VARCHAR PRIMARY KEY, load_seq BIGINT, fingerprint VARCHAR, row_count BIGINT);
 CREATE TABLE IF NOT EXISTS moved_days (day DATE, load_seq BIGINT)"""  # days that lost a row to another day
 PUBLISHED = "(published)"  # pseudo-model whose watermark is what readers have
-_DUCKDB_TYPES = {"Int64": "BIGINT", "Boolean": "BOOLEAN", "String": "VARCHAR", "Date": "DATE",
-                 "Datetime(time_unit='us', time_zone='UTC')": "TIMESTAMPTZ", "Decimal(precision=38, scale=12)":
-                 "DECIMAL(38,12)", "List(String)": "VARCHAR[]"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -167,14 +164,7 @@ class Builder:
         return [row for row in self.models.values() if row.kind == "view" and row.name in names]
 
     def _view_of_lake(self, kind: str, days: list[date] | None) -> None:
-        files = self.catalog.files(kind, days)
-        columns = {name: _DUCKDB_TYPES[str(type_)] for name, type_ in contract.kinds()[kind].columns.items()}
-        empty = ", ".join(f"NULL::{type_} AS {name}" for name, type_ in columns.items())
-        source = f"SELECT {empty} WHERE false"
-        if files:
-            names = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            # the empty row set gives the columns that older files lack
-            source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+        source = rows_of(contract.kinds()[kind], self.catalog.files(kind, days))
         self.db.execute(f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
 
     def _compute(self, model: Model, days: list[date], is_whole: bool) -> list[date]:

@@ -33,7 +33,12 @@ CREATE TABLE IF NOT EXISTS load_floor (load_seq BIGINT);
 CREATE TABLE IF NOT EXISTS suspect_ids (kind VARCHAR, event_id VARCHAR);
 CREATE TABLE IF NOT EXISTS lake_files (
     kind VARCHAR, day DATE, path VARCHAR PRIMARY KEY, row_count BIGINT, load_seq BIGINT);
+CREATE TABLE IF NOT EXISTS lake_retired (
+    kind VARCHAR, path VARCHAR PRIMARY KEY, replaced_by VARCHAR, retired_at TIMESTAMPTZ);
 """
+_DUCKDB_TYPES = {"Int64": "BIGINT", "Boolean": "BOOLEAN", "String": "VARCHAR", "Date": "DATE",
+                 "Datetime(time_unit='us', time_zone='UTC')": "TIMESTAMPTZ", "Decimal(precision=38, scale=12)":
+                 "DECIMAL(38,12)", "List(String)": "VARCHAR[]"}  # fmt: skip
 LEDGER_TABLES = ("load_ledger", "load_quarantine", "load_parked")
 
 
@@ -102,14 +107,26 @@ class Catalog:
         return [str(self.data.lake / path) for (path,) in rows]
 
     def _sweep(self) -> None:
-        """Delete Parquet files that a killed load wrote and never committed."""
-        known = {path for (path,) in self.db.execute("SELECT path FROM lake_files").fetchall()}
+        """Delete Parquet files that a killed load wrote and never committed; those that older versions name are vacuum's."""
+        rows = self.db.execute("SELECT path FROM lake_files UNION ALL SELECT path FROM lake_retired").fetchall()
+        known = {path for (path,) in rows}
         for kind in contract.kinds():
             for file in (self.data.lake / kind).glob("day=*/*.parquet"):
                 if str(file.relative_to(self.data.lake)) not in known:
                     file.unlink()
 
 
-def lake_path(kind: str, day: Any, load_seq: int) -> Path:
-    """Where the rows of one kind and day of one load lie, relative to the lake."""
-    return Path(kind) / f"day={day.isoformat()}" / f"{load_seq:08d}.parquet"
+def lake_path(kind: str, day: Any, load_seq: int, suffix: str = "") -> Path:
+    """Where the rows of one kind and day of one load lie, or those up to it, relative to the lake."""
+    return Path(kind) / f"day={day.isoformat()}" / f"{load_seq:08d}{suffix}.parquet"
+
+
+def rows_of(kind: contract.Kind, files: Iterable[str]) -> str:
+    """A SELECT of all rows of some files of one kind, with every column of the contract: those that older files lack are NULL."""
+    empty = ", ".join(f"NULL::{_DUCKDB_TYPES[str(type_)]} AS {name}" for name, type_ in kind.columns.items())
+    source = f"SELECT {empty} WHERE false"
+    if names := ", ".join("'" + file.replace("'", "''") + "'" for file in files):
+        source += (
+            f" UNION ALL BY NAME SELECT * FROM read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+        )
+    return source

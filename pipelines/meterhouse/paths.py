@@ -47,6 +47,11 @@ class DataDir:
         return self.snapshots / "current.duckdb"
 
     @property
+    def kept(self) -> Path:
+        """Snapshots that reports were read from, by report; `meterhouse vacuum` bounds their number."""
+        return self.root / "kept"
+
+    @property
     def warehouse(self) -> Path:
         """Copy of the current snapshot for people and their tools, which may lock or even change it."""
         return self.root / "warehouse.duckdb"

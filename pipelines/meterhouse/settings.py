@@ -21,6 +21,8 @@ class Settings:
 
     storage_raw: str | None = None  # folder or bucket that collectors ship to
     storage_data: str | None = None  # data directory
+    keep_days: int = 7  # days whose versions of the lake stay readable
+    keep_reports: int = 13  # newest weeks whose reports keep the snapshot that they were read from
     mail_host: str | None = None
     mail_port: int = 587
     mail_security: str = "starttls"  # starttls, tls, or none for a relay on this host
@@ -76,6 +78,10 @@ def _from_file(path: Path, required: bool) -> dict[str, Any]:
 
 
 def _convert(name: str, value: Any, where: str) -> Any:
+    if name in ("keep_days", "keep_reports"):
+        if isinstance(value, bool) or not str(value).isdecimal() or int(value) < (name == "keep_days"):
+            raise SettingsError(f"{where}: is '{value}'; give a whole number, of days at least 1")
+        return int(value)
     if name == "mail_port":
         if not str(value).isdigit() or not 0 < int(value) < 65536:
             raise SettingsError(f"{where}: is '{value}'; give a port number")

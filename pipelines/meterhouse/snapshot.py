@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from meterhouse import __version__
+from meterhouse import __version__, delta
 from meterhouse.build import Builder
 from meterhouse.catalog import LEDGER_TABLES
 from meterhouse.errors import MeterhouseError
@@ -33,7 +33,8 @@ def publish(builder: Builder) -> Path:
         leftover.unlink()
     version = max((number for number, _ in _versions(data)), default=0) + 1
     final = data.snapshots / f"warehouse-{version:08d}.duckdb"
-    _write(builder, final.with_suffix(".tmp"), version)
+    # the lake as it was read: a commit that a crash prevented is made up for here
+    _write(builder, final.with_suffix(".tmp"), version, delta.follow(builder.catalog))
     _fsync(final.with_suffix(".tmp"))
     final.with_suffix(".tmp").rename(final)
     _swap_link(data.current, final)
@@ -50,7 +51,7 @@ def _versions(data: DataDir) -> Iterator[tuple[int, Path]]:
             yield int(found[1]), path
 
 
-def _write(builder: Builder, path: Path, version: int) -> None:
+def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) -> None:
     """Copy table by table, in the order of each grain, with the words of the header."""
     db = builder.db
     db.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS snapshot")
@@ -63,10 +64,12 @@ def _write(builder: Builder, path: Path, version: int) -> None:
         for table in LEDGER_TABLES:
             db.execute(f"CREATE TABLE snapshot.{table} AS SELECT * FROM {table} ORDER BY ALL")
         db.execute(
-            "CREATE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, meterhouse VARCHAR)"
+            "CREATE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, meterhouse VARCHAR, "
+            "lake MAP(VARCHAR, BIGINT))"
         )
-        db.execute("INSERT INTO snapshot.snapshot_info VALUES (?, ?, ?, ?)",
-                   [version, datetime.now(UTC), builder.catalog.load_seq, __version__])  # fmt: skip
+        db.execute("COMMENT ON COLUMN snapshot.snapshot_info.lake IS 'version of each Delta table that was read'")
+        db.execute("INSERT INTO snapshot.snapshot_info VALUES (?, ?, ?, ?, map(?::VARCHAR[], ?::BIGINT[]))",
+                   [version, datetime.now(UTC), builder.catalog.load_seq, __version__, [*lake], [*lake.values()]])  # fmt: skip
         db.execute("CHECKPOINT snapshot")
     finally:
         db.execute("DETACH snapshot")
@@ -114,12 +117,22 @@ def connect(data: DataDir) -> duckdb.DuckDBPyConnection:
     Raises MeterhouseError when nothing was published yet.
     """
     if not data.current.exists():
-        raise MeterhouseError(
-            f"{data.root}: holds no published snapshot; run `meterhouse run --raw DEST --data {data.root}`"
-        )
+        raise no_snapshot(data)
     # the real name: a second connect() to one path in one process would give the database that is already open
+    return open_snapshot(data.current.resolve())
+
+
+def no_snapshot(data: DataDir) -> MeterhouseError:
+    """What to say when nothing was published yet."""
+    return MeterhouseError(
+        f"{data.root}: holds no published snapshot; run `meterhouse run --raw DEST --data {data.root}`"
+    )
+
+
+def open_snapshot(path: Path) -> duckdb.DuckDBPyConnection:
+    """One snapshot by its file, read-only and shut off from files and network."""
     with _opening:
-        db = duckdb.connect(str(data.current.resolve()), read_only=True, config={"threads": 2})
+        db = duckdb.connect(str(path), read_only=True, config={"threads": 2})
         locked = db.execute("SELECT current_setting('lock_configuration')").fetchone()
         if locked == (False,):
             db.execute("SET GLOBAL TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true")
@@ -127,9 +140,9 @@ def connect(data: DataDir) -> duckdb.DuckDBPyConnection:
 
 
 @contextlib.contextmanager
-def reading(data: DataDir) -> Iterator[duckdb.DuckDBPyConnection]:
-    """`connect`, closed at the end."""
-    db = connect(data)
+def reading(data: DataDir, path: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The current snapshot, or the one of a file, closed at the end."""
+    db = open_snapshot(path) if path else connect(data)
     try:
         yield db
     finally:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import duckdb
 
+from meterhouse.asof import held
 from meterhouse.errors import MeterhouseError, SettingsError
 from meterhouse.metrics import MIN_GROUP, Figure, load_metrics, metric, total
 from meterhouse.paths import DataDir
@@ -32,8 +33,13 @@ def report_of(data: DataDir, week: str, dashboard_url: str | None = None) -> Rep
     if dashboard_url and not dashboard_url.startswith(("https://", "http://")):
         raise SettingsError(f"dashboard_url: is '{dashboard_url}'; write an address that begins with https://")
     parsed = parse_week(week)
-    with reading(data) as db:
+    with held(data, kept_as(parsed)) as path, reading(data, path) as db:
         return read_report(db, parsed, dashboard_url)
+
+
+def kept_as(week: Week) -> str:
+    """Name under which the snapshot stays that the week's report was last read from."""
+    return f"report-{week.label}"
 
 
 def read_report(db: duckdb.DuckDBPyConnection, week: Week, dashboard_url: str | None) -> ReportModel:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import default
 
+from meterhouse import asof
 from meterhouse.errors import MeterhouseError, SettingsError
 from meterhouse.governance import FILE, read_governance
 from meterhouse.mail import deliver
@@ -14,7 +15,7 @@ from meterhouse.outbox import Outbox
 from meterhouse.paths import DataDir
 from meterhouse.report import render
 from meterhouse.report.model import ReportModel
-from meterhouse.report.read import report_of
+from meterhouse.report.read import kept_as, report_of
 from meterhouse.settings import Settings
 from meterhouse.storage import Storage
 
@@ -36,8 +37,11 @@ def send(data: DataDir, week: str, raw: str, settings: Settings) -> list[str]:
         tried.append(recipient)
         return compose()
 
+    asof.mark_sent(data, kept_as(report.week), key)
     with Outbox(data.outbox) as outbox:
         deliveries = deliver(message_for, executives, key, settings, outbox)
+    if not any(row.state in ("sent", "unknown") for row in deliveries):
+        asof.unmark_sent(data, key)
     unsent = [row for row in deliveries if row.state != "sent"]
     if unsent:
         raise MeterhouseError(
