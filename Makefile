@@ -5,7 +5,7 @@ DEMO ?= demo
 WEEK ?= 2026-W46
 ROUNDS ?= 500
 
-.PHONY: help setup demo up test test-spark soak check format conformance bench docs contract prices sample screenshots clean
+.PHONY: help setup demo up test test-spark test-storage soak check format conformance bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -49,6 +49,12 @@ test-spark: setup  ## every model on Spark, row for row against DuckDB (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[spark]'
 	@METERHOUSE_TEST_SPARK=1 $(BIN)/python -m pytest -q tests/models/test_cases_on_spark.py tests/pipelines/test_spark.py \
 		tests/pipelines/test_lake_readers.py
+
+test-storage: setup  ## all storages give the same tables, Azure's too; installs Azurite from npm into .venv
+	@command -v npm >/dev/null || { echo "test-storage: npm is missing; install Node.js 20 or newer, with npm" >&2; exit 1; }
+	@npm install --no-audit --no-fund --loglevel=error --prefix .venv/azurite azurite@3.37.0 >&2
+	@METERHOUSE_TEST_AZURITE="$(abspath .venv)/azurite/node_modules/.bin/azurite-blob" \
+		$(BIN)/python -m pytest -q tests/pipelines/test_storages.py
 
 soak: setup  ## nightly: 500 kill -9 rounds of collector, laptop with intake, load and publication; prints the scorecards (two hours)
 	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) METERHOUSE_FAULT_ROUNDS=$(ROUNDS) \

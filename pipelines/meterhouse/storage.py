@@ -11,6 +11,7 @@ from meterhouse.errors import StorageError
 
 SEGMENT_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 RAW = "raw"  # the room of segments in a destination; beside it lie roster and governance
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")  # of an S3 server that is not Amazon's
 RETRIES: Any = {  # over in seconds: a run is repeated anyway, and a user with a wrong address is waiting
     "max_retries": 4,
     "retry_timeout": timedelta(seconds=30),
@@ -77,7 +78,7 @@ def _open(destination: str) -> Any:
 
     try:
         if "://" in destination:
-            plain_http = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+            plain_http = any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
             options: Any = {"allow_http": plain_http, "connect_timeout": timedelta(seconds=5)}
             return store.from_url(destination, client_options=options, retry_config=RETRIES)
         folder = Path(destination)
