@@ -3,7 +3,8 @@
 One parser reads every byte once; nothing downstream reads JSON again, so two readers cannot disagree.
 """
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from meterhouse.segments import Line
 
 MAX_VERSION = 1000  # above this it is a defect, not the future
 MAX_EXTRA = 4096  # bytes of unknown fields that are kept with an event
+GROUP = 500  # lines decoded at once; one that is refused makes all of them be judged one by one
+SLICE = 2000  # records turned into columns at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +46,97 @@ class Parsed:
     rejected: list[Rejected] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
 
+    def extend(self, other: "Parsed") -> None:
+        """Append what became of further lines."""
+        for kind, frame in other.frames.items():
+            self.frames[kind] = pl.concat([self.frames[kind], frame], rechunk=False) if kind in self.frames else frame
+        self.rejected += other.rejected
+        self.parked += other.parked
+
 
 class _BrokenLineError(Exception):
     def __init__(self, reason: str, culprit: str | None = None) -> None:
         self.reason, self.culprit = reason, culprit
 
 
+class _Rows:
+    """Records of one kind on their way into columns, a slice at a time: long tuples of tuples keep the collector of garbage busy."""
+
+    def __init__(self, kind: contract.Kind) -> None:
+        self.kind = kind
+        self.names = contract.struct_types()[kind.name].__struct_fields__
+        self.columns: list[list[Any]] = [[] for _ in self.names]
+        self.lines: list[Line] = []
+        self.extra: dict[int, str] = {}  # by row; few have any
+        self._waiting: list[Any] = []
+
+    def add(self, record: Any, line: Line) -> None:
+        self._waiting.append(record)
+        self.lines.append(line)
+        if len(self._waiting) >= SLICE:
+            self.flush()
+
+    def flush(self) -> None:
+        # transposed in C: a comprehension over attributes takes five times as long
+        values = zip(*map(msgspec.structs.astuple, self._waiting), strict=True)
+        for column, part in zip(self.columns, values, strict=bool(self._waiting)):
+            column += part
+        self._waiting = []
+
+    def given(self) -> dict[str, list[Any]]:
+        """The columns that hold a value."""
+        self.flush()
+        named = zip(self.names, self.columns, strict=True)
+        return {name: column for name, column in named if column[0] is not None or column.count(None) < len(column)}
+
+
 def parse(lines: Iterable[Line]) -> Parsed:
     """Parse lines, of one object or of many."""
-    decode = contract.decoder().decode
     parsed = Parsed()
-    records: dict[str, list[tuple[Any, str | None, Line]]] = {}
-    for line in lines:
-        try:
-            record, extra = decode(line.data), None
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            try:
-                found = _second_look(line)
-            except _BrokenLineError as reject:
-                parsed.rejected.append(Rejected(reject.reason, reject.culprit, line))
-                continue
-            if isinstance(found, Parked):
-                parsed.parked.append(found)
-                continue
-            record, extra = found
-        records.setdefault(type(record).__name__, []).append((record, extra, line))
-    for kind, rows in records.items():
-        _to_columns(contract.kinds()[kind], rows, parsed)
+    rows: dict[type, _Rows] = {}
+    rest = iter(lines)
+    while group := list(itertools.islice(rest, GROUP)):
+        for line, record, extra in _records(group, parsed):
+            kind = type(record)
+            if kind not in rows:
+                rows[kind] = _Rows(contract.kinds()[kind.__name__])
+            if extra:
+                rows[kind].extra[len(rows[kind].lines)] = extra
+            rows[kind].add(record, line)
+    for kept in rows.values():
+        _to_columns(kept, parsed)
     return parsed
+
+
+def _records(group: list[Line], parsed: Parsed) -> Iterator[tuple[Line, Any, str | None]]:
+    """The records of a group of lines. All are decoded at once; when one is refused, each is judged by itself.
+
+    As many values as lines means that no value spans two lines, for the decoder allows but one on each.
+    """
+    try:
+        records = contract.decoder().decode_lines(b"\n".join(line.data for line in group))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        records = []
+    if len(records) == len(group):
+        yield from zip(group, records, itertools.repeat(None))
+        return
+    for line in group:
+        try:
+            found = _judge(line)
+        except _BrokenLineError as reject:
+            parsed.rejected.append(Rejected(reject.reason, reject.culprit, line))
+            continue
+        if isinstance(found, Parked):
+            parsed.parked.append(found)
+        else:
+            yield line, *found
+
+
+def _judge(line: Line) -> "Parked | tuple[Any, str | None]":
+    try:
+        return contract.decoder().decode(line.data), None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _second_look(line)
 
 
 def _second_look(line: Line) -> "Parked | tuple[Any, str]":
@@ -126,36 +192,37 @@ def _explain(error: msgspec.MsgspecError) -> _BrokenLineError:
     return _BrokenLineError("out_of_range", culprit)
 
 
-def _to_columns(kind: contract.Kind, rows: list[tuple[Any, str | None, Line]], parsed: Parsed) -> None:
+def _to_columns(rows: _Rows, parsed: Parsed) -> None:
     """Columns of one kind; rows whose text breaks its pattern or names no real instant are rejected."""
-    # transposed in C: a comprehension over attributes takes five times as long
-    columns = zip(*(msgspec.structs.astuple(record) for record, _, _ in rows), strict=True)
-    named = zip(contract.struct_types()[kind.name].__struct_fields__, columns, strict=True)
-    given = {name: column for name, column in named if column.count(None) < len(rows)}
+    kind, given = rows.kind, rows.given()
     fields = [row for row in kind.fields if row.name in given]
-    raw = pl.DataFrame(
-        given
-        | {"extra": [extra for _, extra, _ in rows], "object_number": [line.object_number for _, _, line in rows]}
-        | {"row": range(len(rows))},
-        schema={row.name: _raw_type(row) for row in fields}
-        | {"extra": pl.String, "object_number": pl.Int64, "row": pl.Int64},
-    )
+    raw = pl.DataFrame(given, schema={row.name: _raw_type(row) for row in fields})
     typed = raw.with_columns(_cast(row) for row in fields if row.polars_type != _raw_type(row))
-    broken = raw.select("row", *(_broken(row).alias(row.name) for row in fields if row.pattern))
+    broken = raw.select(_broken(row).alias(row.name) for row in fields if row.pattern)
     unreal = typed.select(
-        (typed[row.name].is_null() & raw[row.name].is_not_null()).alias(f"{row.name}.") for row in fields
+        (typed[row.name].is_null() & raw[row.name].is_not_null()).alias(f"{row.name}.")
+        for row in fields
+        if row.polars_type != _raw_type(row)
     )
-    bad = pl.concat([broken, unreal], how="horizontal").filter(pl.any_horizontal(pl.exclude("row")))
-    for flag in bad.iter_rows(named=True):
-        culprit = next(name for name, is_bad in flag.items() if name != "row" and is_bad)
-        parsed.rejected.append(Rejected("bad_format", culprit.rstrip("."), rows[flag["row"]][2]))
-    absent = [
+    flags = pl.concat([broken, unreal], how="horizontal")
+    is_bad = flags.select(pl.any_horizontal(pl.all()))[:, 0]
+    for number in is_bad.arg_true():
+        culprit = next(name for name, flag in flags.row(number, named=True).items() if flag)
+        parsed.rejected.append(Rejected("bad_format", culprit.rstrip("."), rows.lines[number]))
+    extra = pl.Series([rows.extra.get(row) for row in range(raw.height)] if rows.extra else [None], dtype=pl.String)
+    absent = (
         pl.lit(None, row.polars_type).alias(row.name)
         for row in kind.fields
         if row.name not in (*given, contract.KIND_FIELD)
-    ]
-    good = typed.join(bad, on="row", how="anti", maintain_order="left") if bad.height else typed
-    parsed.frames[kind.name] = good.drop("row").with_columns(absent)
+    )
+    numbers = pl.Series([line.object_number for line in rows.lines], dtype=pl.Int64)
+    whole = typed.with_columns(*absent, extra=extra if rows.extra else pl.lit(None, pl.String), object_number=numbers)
+    whole = whole.filter(~is_bad) if is_bad.any() else whole
+    parsed.frames[kind.name] = whole.select(*_columns(kind), "extra", "object_number")
+
+
+def _columns(kind: contract.Kind) -> Iterator[str]:
+    return (row.name for row in kind.fields if row.name != contract.KIND_FIELD)
 
 
 def _raw_type(row: contract.Field) -> Any:
