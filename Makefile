@@ -5,7 +5,7 @@ DEMO ?= demo
 WEEK ?= 2026-W46
 ROUNDS ?= 500
 
-.PHONY: help setup demo up test test-spark test-storage soak check format conformance bench docs contract prices sample screenshots clean
+.PHONY: help setup demo up test test-spark test-storage soak check format conformance e2e-agents bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
