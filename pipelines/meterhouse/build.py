@@ -135,6 +135,10 @@ class Builder:
         """Bring every model up to date, in order, with progress on stderr."""
         return [self.build(model) for model in self.models.values()]
 
+    def rows_by_day(self, model: Model) -> dict[str, int]:
+        """Number of rows of each day of a daily model."""
+        return dict(self.db.execute(f"SELECT CAST(day AS VARCHAR), count(*) FROM {model.name} GROUP BY 1").fetchall())
+
     def _state(self, model: Model) -> tuple[int, str]:
         row = self.db.execute("SELECT load_seq, fingerprint FROM model_state WHERE model = ?", [model.name]).fetchone()
         return (row[0], row[1]) if row else (-1, "")

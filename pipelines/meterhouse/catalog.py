@@ -90,6 +90,13 @@ class Catalog:
         """Count on from here, also when the row that holds the number is deleted or lies in another catalog."""
         self.db.execute("INSERT INTO load_floor VALUES (?)", [load_seq])
 
+    def bytes_since(self, load_seq: int) -> int:
+        """Bytes, as they lie in storage, of the objects that loads after `load_seq` read."""
+        row = self.db.execute(
+            "SELECT coalesce(sum(size), 0) FROM load_ledger WHERE load_seq > ? AND state = 'loaded'", [load_seq]
+        ).fetchone()
+        return int(row[0]) if row else 0
+
     def days_since(self, load_seq: int) -> list[Any]:
         """Event days that loads after `load_seq` touched."""
         rows = self.db.execute(

@@ -13,7 +13,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from meterhouse import checks
+from meterhouse import checks, compaction
 from meterhouse.definitions import defs
 from meterhouse.lineage import load_lineage
 from meterhouse.models import load_models
@@ -110,6 +110,37 @@ def test_one_run_materialises_everything_and_the_next_command_finds_nothing(hous
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
         for name in load_models():
             assert instance.get_latest_materialization_event(dg.AssetKey(name)) is not None, name
+
+
+def told(instance, asset: str, partition: str | None = None) -> dict:
+    """Metadata of the newest materialization, of one partition."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition] if partition else None), 1
+    ).records
+    return {name: value.value for name, value in records[0].asset_materialization.metadata.items()}
+
+
+def test_runs_show_rows_bytes_quarantined_lines_and_seconds(house):
+    root, _ = house
+    shipped = sum(path.stat().st_size for path in (root / "bucket/raw").rglob("*.gz"))
+    with dg.DagsterInstance.from_config(str(root / "data" / "dagster")) as instance:
+        load, snapshot = told(instance, "lake"), told(instance, "snapshot")
+        assert (load["dagster/row_count"], load["bytes"], load["quarantined"]) == (20, shipped, 0)
+        assert snapshot["bytes"] == (root / "data/snapshots" / snapshot["file"]).stat().st_size
+        assert min(load["seconds"], snapshot["seconds"], told(instance, "fct_requests", DAYS[0])["seconds"]) >= 0
+        by_day = {day: told(instance, "fct_requests", day)["dagster/partition_row_count"] for day in DAYS}
+    assert by_day == {day: seq for seq, day in enumerate(DAYS, start=1)}
+
+
+def test_the_nightly_upkeep_compacts_and_vacuums_and_says_so(house, tmp_path, monkeypatch):
+    root, _ = house
+    shutil.copytree(root / "data", tmp_path / "data", symlinks=True)
+    monkeypatch.setattr(compaction, "MAX_FILES", 0)
+    resources = {"workshop": Workshop(raw=str(root / "bucket"), data=str(tmp_path / "data"))}
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert defs.resolve_job_def("upkeep").execute_in_process(instance=instance, resources=resources).success
+        metadata = told(instance, "lake_upkeep")
+    assert (metadata["days_compacted"], metadata["dagster/row_count"], metadata["files_removed"]) == (10, 20, 0)
 
 
 def test_dagster_and_the_plain_run_give_the_same_tables(house, tmp_path):

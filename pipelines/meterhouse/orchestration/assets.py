@@ -1,5 +1,6 @@
 """The assets: one a SQL model with its real dependencies, words and checks; each calls what `meterhouse run --plain` calls."""
 
+import time
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from meterhouse import checks, delta, snapshot
+from meterhouse import checks, compaction, delta, snapshot
 from meterhouse import load as loading
 from meterhouse.audit import audit as run_audit
 from meterhouse.audit import tables
@@ -15,6 +16,7 @@ from meterhouse.lineage import load_lineage
 from meterhouse.models import Model, load_models
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.settings import read_settings
+from meterhouse.vacuum import vacuum
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill policies and freshness: stable enough for us
 FIRST_DAY = date(2024, 1, 1)  # older event days are built too, but have no partition of their own in the UI
@@ -26,17 +28,51 @@ DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset
 SNAPSHOT = "snapshot"
 
 
-@dg.asset(name="lake", group_name="lake", kinds={"parquet"}, pool=POOL)
+def _fresh_within(hours: int) -> dg.FreshnessPolicy:
+    """Late after these hours, warned of at half of them."""
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours), warn_window=timedelta(hours=hours / 2))
+
+
+@dg.asset(name="lake", group_name="lake", kinds={"parquet"}, pool=POOL, freshness_policy=_fresh_within(4))
 def lake(workshop: Workshop) -> dg.MaterializeResult:
     """Events of every kind by day: each object of the storage is loaded once, each line accounted for."""
+    began, seq = time.monotonic(), workshop.catalog.load_seq
     loaded = loading.load(workshop.storage, workshop.catalog)
     delta.follow(workshop.catalog)
-    return dg.MaterializeResult(metadata=_load_metadata(loaded))
+    metadata = _load_metadata(loaded)
+    return dg.MaterializeResult(
+        metadata={**metadata, "bytes": workshop.catalog.bytes_since(seq), "seconds": _since(began)}
+    )
 
 
 def _load_metadata(loaded: loading.Loaded) -> dict[str, Any]:
     return {"objects": loaded.objects, "dagster/row_count": loaded.rows, "duplicates": loaded.duplicates,
             "quarantined": loaded.quarantined, "parked": loaded.parked, "problems": loaded.problems}  # fmt: skip
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+@dg.asset(name="lake_upkeep", group_name="lake", deps=["lake"], kinds={"deltalake"}, pool=POOL,
+          freshness_policy=_fresh_within(50))  # fmt: skip
+def lake_upkeep(workshop: Workshop) -> dg.MaterializeResult:
+    """Days that lie in many files become one file each; replaced files go when no reader and no kept report needs them."""
+    began, settings = time.monotonic(), read_settings()
+    compacted = compaction.compact(workshop.catalog)
+    vacuumed = vacuum(workshop.catalog, settings.keep_days, settings.keep_reports)
+    return dg.MaterializeResult(
+        metadata={
+            "days_compacted": len(compacted),
+            "files_compacted": sum(row.files for row in compacted),
+            "dagster/row_count": sum(row.rows for row in compacted),
+            "bytes_before": sum(row.bytes_before for row in compacted),
+            "bytes_after": sum(row.bytes_after for row in compacted),
+            "files_removed": len(vacuumed.paths),
+            "bytes_removed": vacuumed.bytes,
+            "seconds": _since(began),
+        }
+    )
 
 
 def model_asset(model: Model) -> dg.AssetsDefinition:
@@ -67,10 +103,16 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def asset(context: dg.AssetExecutionContext, workshop: Workshop) -> dg.MaterializeResult:
+        began = time.monotonic()
         built = workshop.builder.build(model, _asked_days(context, model))
+        seconds = _since(began)
         verdicts = checks.run_checks(workshop.builder.db, model)
+        if model.kind == "daily":
+            rows = workshop.builder.rows_by_day(model)
+            for key in context.partition_keys:
+                context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
         return dg.MaterializeResult(
-            metadata={"dagster/partition_row_count" if model.kind == "daily" else "dagster/row_count": built.rows},
+            metadata={"rows_built": built.rows, "seconds": seconds},
             check_results=[
                 dg.AssetCheckResult(
                     passed=row.is_passed, check_name=row.check.name, metadata={"bad_rows": row.bad_count}
@@ -121,12 +163,20 @@ MODEL_ASSETS = [model_asset(model) for model in MODELS.values()]
     deps=[name for name, model in MODELS.items() if model.is_public],
     kinds={"duckdb"},
     pool=POOL,
-    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=12)),
+    freshness_policy=_fresh_within(26),
 )
 def published_snapshot(workshop: Workshop) -> dg.MaterializeResult:
     """What every reader sees: all public tables in one new file, swapped in at once."""
+    began = time.monotonic()
     path = snapshot.publish(workshop.builder)
-    return dg.MaterializeResult(metadata={"file": path.name, "bytes": path.stat().st_size})
+    return dg.MaterializeResult(
+        metadata={
+            "file": path.name,
+            "bytes": path.stat().st_size,
+            "load_seq": workshop.catalog.load_seq,
+            "seconds": _since(began),
+        }
+    )
 
 
 @dg.asset(

@@ -29,6 +29,9 @@ build_job = dg.define_asset_job(
 tell_job = dg.define_asset_job(
     "tell", selection=[assets.alerts], description="Find new alerts and deliver what is due."
 )
+upkeep_job = dg.define_asset_job(
+    "upkeep", selection=[assets.lake_upkeep], description="Compact the lake and remove what nobody needs."
+)
 audit_job = dg.define_asset_job(
     "nightly_audit", selection=[assets.audit], description="Audit the snapshot with Great Expectations."
 )
@@ -75,6 +78,10 @@ tell_often = dg.ScheduleDefinition(
 audit_nightly = dg.ScheduleDefinition(
     job=audit_job, cron_schedule="37 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING,
     description="At night: its import alone takes seconds.",
+)  # fmt: skip
+upkeep_nightly = dg.ScheduleDefinition(
+    job=upkeep_job, cron_schedule="17 2 * * *", default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="At night: the day before yesterday is closed, and the run lock is free.",
 )  # fmt: skip
 report_weekly = dg.ScheduleDefinition(
     job=report_job, cron_schedule="0 6 * * 2", default_status=dg.DefaultScheduleStatus.RUNNING,
