@@ -15,7 +15,7 @@ from meterhouse.orchestration import once
 from meterhouse.paths import DataDir
 from pipelines import raw  # noqa: TID251 - tests/pipelines
 
-PATIENT = 120  # seconds that a killed daemon's run may take to be finished by the next
+PATIENT = 900  # seconds; a bound for what never comes, far beyond what a busy machine takes
 
 
 @pytest.fixture
@@ -66,9 +66,6 @@ def test_a_run_by_hand_during_a_run_of_a_scheduler_ends_in_one_line_and_changes_
 
 
 @pytest.mark.fault("D1")
-@pytest.mark.xfail(
-    reason="the run of a worker that died with its daemon and code server stays STARTED and keeps the slot"
-)
 @pytest.mark.skipif(house.ROUNDS <= 50, reason="`make soak` kills a real daemon: its processes take a minute to start")
 def test_a_daemon_killed_with_all_its_processes_is_replaced_and_the_run_it_left_is_finished(waiting, scored):
     bucket, data = waiting

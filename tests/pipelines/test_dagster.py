@@ -234,6 +234,31 @@ def test_the_slot_of_a_killed_command_is_free_again(house, tmp_path, monkeypatch
         assert run.status == dg.DagsterRunStatus.FAILURE
 
 
+@pytest.mark.fault("D1")
+def test_the_slot_of_a_killed_worker_is_free_again_and_that_of_a_living_one_is_left_alone(house, tmp_path, monkeypatch):
+    root, _ = house
+    bucket, data = root / "bucket", DataDir(tmp_path / "data")
+    data.dagster_home.mkdir(parents=True)
+    monkeypatch.setenv("METERHOUSE_STORAGE_RAW", str(bucket))
+    monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(data.root))
+    code = (
+        "import os, sys, dagster as dg; from meterhouse import load; from meterhouse.definitions import defs; "
+        "load.load = lambda *_: os.kill(os.getpid(), 9); "
+        "defs.resolve_job_def('load').execute_in_process(instance=dg.DagsterInstance.from_config(sys.argv[1]))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(data.dagster_home)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with dg.DagsterInstance.from_config(str(data.dagster_home)) as instance:
+        (run,) = instance.get_runs()
+        assert run.status == dg.DagsterRunStatus.STARTED
+        with in_process.at_work(instance, "another"), in_process.at_work(instance, run.run_id):
+            assert in_process.fail_abandoned(instance) == []
+        with in_process.at_work(instance, "another"):
+            (data.dagster_home / in_process.WORKERS / f"{run.run_id}.lock").touch()
+            triggers.due_days(dg.build_sensor_context(instance=instance))
+        assert [row.status for row in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
 def test_an_interrupted_command_says_so_in_one_line_and_its_run_has_failed(house, tmp_path):
     root, _ = house
     data = DataDir(tmp_path / "data")

@@ -1,7 +1,8 @@
-"""Runs inside a command's own process: Dagster has no worker of theirs to watch, so a killed one would keep its slot.
+"""Which runs still have a process: a killed one would show its run as started, and keep the only slot, for hours.
 
-Each such process holds a shared lock that the kernel lets go of when it dies. Whoever gets the whole lock knows that
-none is alive, and that every run of theirs which still looks busy was abandoned.
+Each process holds a shared lock that the kernel lets go of when it dies: a command one for all its runs, because Dagster has no
+worker of theirs to watch, and a worker of the daemon's one a run, because Dagster's default launcher never looks after it.
+Whoever gets the whole lock knows that nobody is alive, and that what still looks busy was abandoned.
 """
 
 import contextlib
@@ -13,30 +14,57 @@ import dagster as dg
 
 TAGS = {"meterhouse/in_process": "true"}
 LOCK = "in_process.lock"  # in the Dagster home
+WORKERS = "workers"  # a folder there, with a file for each run of the daemon's
 BUSY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
         dg.DagsterRunStatus.CANCELING]  # fmt: skip
 
 
 @contextlib.contextmanager
 def alive(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Be known as alive for as long as the block runs."""
-    with _lock_file(instance).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+    """Be known as a living command for as long as the block runs."""
+    with _shared(Path(instance.root_directory) / LOCK):
         yield
+
+
+@contextlib.contextmanager
+def at_work(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Be known as the living worker of a run for as long as the block runs."""
+    path = _worker(instance, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _shared(path):
+        yield
+    path.unlink(missing_ok=True)
 
 
 def fail_abandoned(instance: dg.DagsterInstance) -> list[str]:
     """End the runs of killed processes as failed, so that queued ones get the slot; gives their ids."""
-    with _lock_file(instance).open("a") as file:
-        try:
+    ended = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=BUSY)):
+        is_command = TAGS.items() <= run.tags.items()
+        path = Path(instance.root_directory) / LOCK if is_command else _worker(instance, run.run_id)
+        if _is_dead(path):
+            instance.report_run_failed(run, "The process that ran it was killed; the next run goes on from there.")
+            _worker(instance, run.run_id).unlink(missing_ok=True)
+            ended.append(run.run_id)
+    return ended
+
+
+def _worker(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory) / WORKERS / f"{run_id}.lock"
+
+
+@contextlib.contextmanager
+def _shared(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether a process once held the lock and none does; a run whose process has not begun has no file yet."""
+    try:
+        with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return []
-        runs = instance.get_runs(dg.RunsFilter(tags=TAGS, statuses=BUSY))
-        for run in runs:
-            instance.report_run_failed(run, "The command that ran it was killed; the next run goes on from there.")
-        return [run.run_id for run in runs]
-
-
-def _lock_file(instance: dg.DagsterInstance) -> Path:
-    return Path(instance.root_directory) / LOCK
+    except OSError:
+        return False
+    return True

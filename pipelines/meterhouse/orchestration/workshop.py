@@ -11,6 +11,7 @@ from meterhouse import seeds
 from meterhouse.build import Builder
 from meterhouse.catalog import Catalog
 from meterhouse.lock import run_lock
+from meterhouse.orchestration import in_process
 from meterhouse.paths import DataDir
 from meterhouse.settings import read_settings
 from meterhouse.storage import Storage
@@ -31,6 +32,8 @@ class Workshop(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workshop"]:
         """Everything is opened when first asked for and closed at the end of the run."""
         with contextlib.ExitStack() as self._stack:
+            if context.instance and context.run:
+                self._stack.enter_context(in_process.at_work(context.instance, context.run.run_id))
             yield self
 
     @property
