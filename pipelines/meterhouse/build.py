@@ -6,11 +6,11 @@ is published before all are done and checked.
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
@@ -202,7 +202,6 @@ class Builder:
             )
         if is_whole:
             self.db.execute(f"CREATE OR REPLACE TABLE {model.name} AS SELECT * FROM new_rows")
-            _comment(self.db, model)
         else:
             self.db.execute(f"DELETE FROM {model.name} WHERE day IN (SELECT day FROM run_days)")
             self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows")
@@ -227,11 +226,3 @@ class Builder:
             self.db.register("ledger_rows", rows)
             self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM ledger_rows")
             self.db.unregister("ledger_rows")
-
-
-def _comment(db: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """The header's words travel with the table, so that any SQL client shows them."""
-    quoted: Mapping[str, Any] = {name: column.about.replace("'", "''") for name, column in model.columns.items()}
-    db.execute(f"COMMENT ON TABLE {model.name} IS '{model.description.replace(chr(39), chr(39) * 2)}'")
-    for name, about in quoted.items():
-        db.execute(f"COMMENT ON COLUMN {model.name}.{name} IS '{about}'")

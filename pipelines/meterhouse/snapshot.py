@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from meterhouse import __version__, delta
 from meterhouse.build import Builder
 from meterhouse.catalog import LEDGER_TABLES
 from meterhouse.errors import MeterhouseError
+from meterhouse.models import Model
 from meterhouse.paths import DataDir
 
 KEEP = 3
@@ -60,31 +61,35 @@ def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) 
             if model.is_public:
                 keys = ", ".join(model.grain)
                 db.execute(f"CREATE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} ORDER BY {keys}")
-                _comment(db, model.name)
         for table in LEDGER_TABLES:
             db.execute(f"CREATE TABLE snapshot.{table} AS SELECT * FROM {table} ORDER BY ALL")
         db.execute(
             "CREATE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, meterhouse VARCHAR, "
             "lake MAP(VARCHAR, BIGINT))"
         )
-        db.execute("COMMENT ON COLUMN snapshot.snapshot_info.lake IS 'version of each Delta table that was read'")
         db.execute("INSERT INTO snapshot.snapshot_info VALUES (?, ?, ?, ?, map(?::VARCHAR[], ?::BIGINT[]))",
                    [version, datetime.now(UTC), builder.catalog.load_seq, __version__, [*lake], [*lake.values()]])  # fmt: skip
+        _comment(db, builder.models.values())
         db.execute("CHECKPOINT snapshot")
     finally:
         db.execute("DETACH snapshot")
 
 
-def _comment(db: duckdb.DuckDBPyConnection, table: str) -> None:
-    comments = db.execute(
-        "SELECT NULL, comment FROM duckdb_tables() WHERE table_name = $1 AND comment IS NOT NULL AND database_name = current_database() "
-        "UNION ALL SELECT column_name, comment FROM duckdb_columns() "
-        "WHERE table_name = $1 AND comment IS NOT NULL AND database_name = current_database()",
-        [table],
-    ).fetchall()
-    for column, comment in comments:
-        target = f"TABLE snapshot.{table}" if column is None else f"COLUMN snapshot.{table}.{column}"
-        db.execute(f"COMMENT ON {target} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+def _comment(db: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+    """The headers' words travel with the tables, so that any SQL client shows them.
+
+    In one transaction: hundreds of commits would cost more than the tables.
+    """
+    words = {"COLUMN snapshot.snapshot_info.lake": "version of each Delta table that was read"}
+    for model in models:
+        if model.is_public:
+            words[f"TABLE snapshot.{model.name}"] = model.description
+            words |= {f"COLUMN snapshot.{model.name}.{name}": column.about for name, column in model.columns.items()}
+    with db.cursor() as writer:  # of its own: a failure leaves no transaction open where the file is detached
+        writer.execute("BEGIN")
+        for target, about in words.items():
+            writer.execute(f"COMMENT ON {target} IS '{about.replace(chr(39), chr(39) * 2)}'")
+        writer.execute("COMMIT")
 
 
 def _swap_link(link: Path, target: Path) -> None:
