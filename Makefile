@@ -5,7 +5,7 @@ DEMO ?= demo
 WEEK ?= 2026-W46
 ROUNDS ?= 500
 
-.PHONY: help setup demo up test test-spark test-storage soak check format conformance e2e-agents bench docs contract prices sample screenshots clean
+.PHONY: help setup demo up test test-spark test-storage test-postgres soak check format conformance e2e-agents bench docs contract prices sample screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -55,6 +55,10 @@ test-storage: setup  ## all storages give the same tables, Azure's too; installs
 	@npm install --no-audit --no-fund --loglevel=error --prefix .venv/azurite azurite@3.37.0 >&2
 	@METERHOUSE_TEST_AZURITE="$(abspath .venv)/azurite/node_modules/.bin/azurite-blob" \
 		$(BIN)/python -m pytest -q tests/pipelines/test_storages.py
+
+test-postgres: setup  ## Dagster's runs in PostgreSQL, on a private server; needs Debian's postgresql
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[postgres]'
+	@METERHOUSE_TEST_POSTGRES=1 $(BIN)/python -m pytest -q tests/pipelines/test_postgres.py
 
 soak: setup  ## nightly: 500 kill -9 rounds of collector, laptop with intake, load and publication; prints the scorecards (two hours)
 	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) METERHOUSE_FAULT_ROUNDS=$(ROUNDS) \
