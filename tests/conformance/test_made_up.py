@@ -115,6 +115,8 @@ def test_its_fixtures_are_tested_without_a_test_of_its_own(machine, tests, fixtu
     shutil.copytree(FIXTURES / fixture, folder / "fixtures" / place)
     for name in (tests, "conformance.py", "pushed.py", "../conftest.py"):
         shutil.copyfile(TESTS / "collectors" / name, folder / name)
+    (tmp_path / "tests" / "faults").mkdir()
+    shutil.copyfile(TESTS / "faults" / "catalogue.py", tmp_path / "tests" / "faults" / "catalogue.py")  # for conftest
     paths = (machine.root / "collectors", tmp_path / "tests", TESTS.parent / "pipelines")
     words = ["-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-k", "sketchpad", "--rootdir", str(tmp_path)]
     done = subprocess.run([sys.executable, "-m", "pytest", *words, str(folder / tests)], text=True, capture_output=True, check=False,

@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,6 +160,6 @@ def of_a_folder(tmp_path_factory):
 
 @pytest.mark.parametrize("name", STORAGES)
 def test_every_storage_gives_the_tables_of_a_folder(tmp_path, monkeypatch, of_a_folder, name):
-    root = tmp_path / "agents"
+    root = tmp_path / f"agents-{uuid.uuid4().hex[:12]}"  # all S3 servers of one process share their buckets
     root.mkdir()
     assert tables(root, monkeypatch, STORAGES[name]) == of_a_folder
