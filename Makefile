@@ -41,8 +41,9 @@ up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctr
 		$(BIN)/python -m meterhouse_dashboards & trap "kill $$! 2>/dev/null" INT TERM EXIT; \
 		$(BIN)/dagster dev --module-name meterhouse.definitions --host 127.0.0.1'
 
-test: setup check  ## checks, then all tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+test: setup  ## checks and all tests; side by side, because the checks keep one core waiting for minutes
+	@$(MAKE) --no-print-directory check & checks=$$!; \
+		$(BIN)/python -m pytest -q -n 2 --dist loadfile; tests=$$?; wait $$checks && exit $$tests
 
 test-spark: setup  ## every model on Spark, row for row against DuckDB (minutes); needs Debian's openjdk-17-jre-headless
 	@java -version >/dev/null 2>&1 || { echo "test-spark: no Java runtime; install Debian's openjdk-17-jre-headless" >&2; exit 1; }
