@@ -4,7 +4,6 @@ The catalog replaces the files in one transaction, after the new one is durable 
 whoever reads an older version, until `vacuum`; a kill at any moment leaves the day in its old files or in its new one.
 """
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import duckdb
 
 from meterhouse import contract, delta
 from meterhouse.catalog import Catalog, lake_path, rows_of
+from meterhouse.durable import fsync
 from meterhouse.errors import MeterhouseError
 
 MAX_FILES = 10  # of a closed day: at 100, scans take seven times as long and look-ups 35 times
@@ -102,7 +102,7 @@ def _rewrite(catalog: Catalog, kind: contract.Kind, old: list[str], new: Path) -
             f"{new}: holds other rows than the {len(old)} files it replaces; nothing was replaced, report it"
         )
     for path in (new, new.parent):
-        _fsync(path)
+        fsync(path)
     return before[0]
 
 
@@ -112,11 +112,3 @@ def _content(db: duckdb.DuckDBPyConnection, kind: contract.Kind, files: list[str
         f"SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0) FROM ({rows_of(kind, files)}) AS t"
     ).fetchall()
     return found
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 A row whose event id the lake holds already is not written again; an id is looked for on its own day alone.
 """
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import polars as pl
 
 from meterhouse import contract
 from meterhouse.catalog import Catalog, lake_path
+from meterhouse.durable import fsync
 from meterhouse.errors import LakeError
 from meterhouse.ledger import Fetched
 
@@ -91,7 +91,7 @@ def _stored_ids(catalog: Catalog, kind: str, days: list[Any]) -> pl.DataFrame | 
 def _ids(file: str) -> pl.DataFrame:
     try:
         return pl.read_parquet(file, columns=["event_id"])
-    except (KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # of some damage Polars panics, which is no Exception
         raise LakeError(file, (str(error).splitlines() or [type(error).__name__])[0][:160]) from error
@@ -101,5 +101,4 @@ def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Durable before the commit that names it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.write_parquet(path, compression="zstd", statistics=True)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    fsync(path)

@@ -41,7 +41,13 @@ def is_due(storage: Storage, catalog: Catalog) -> bool:
 
 
 def _known(catalog: Catalog) -> set[tuple[str, str]]:
-    return set(catalog.db.execute("SELECT object_key, etag FROM load_ledger").fetchall())
+    """Keys with the tags that call for no look. Of an overwritten object only the other content's does: on S3 a content that
+    is back has its old tag again, and so has one that overwrites it a second time.
+    """
+    return set(catalog.db.execute(
+        "SELECT object_key, etag FROM load_ledger WHERE state <> 'restored' AND NOT (state = 'loaded' AND object_key IN "
+        "(SELECT object_key FROM load_ledger WHERE state = 'changed'))"
+    ).fetchall())  # fmt: skip
 
 
 def _groups(catalog: Catalog, objects: list[RawObject], result: Loaded) -> Iterator[list[RawObject]]:
@@ -107,25 +113,31 @@ def _batches(storage: Storage, objects: list[RawObject]) -> Iterator[list[Fetche
 def _note_change(storage: Storage, catalog: Catalog, row: RawObject, result: Loaded) -> None:
     """Same key, other tag: a copied folder has the same bytes and is fine; other bytes are an alarm, never a reload."""
     sha256 = hashlib.sha256(storage.read(row.key)).hexdigest()
-    same = catalog.db.execute(
+    found = catalog.db.execute(
         "SELECT state FROM load_ledger WHERE object_key = ? AND sha256 = ?", [row.key, sha256]
-    ).fetchone()
-    if same:
+    ).fetchall()
+    is_first = found == [("loaded",)]  # its content is back: the alarm is over
+    problem = f"{row.key}: was overwritten with other content; the first content stays loaded, ask who wrote it"
+    if not is_first:
+        result.problems.append(problem)
+    seq = catalog.load_seq + 1
+    with catalog.transaction():
+        if not found:
+            entry = {"object_key": row.key, "etag": row.etag, "size": row.size, "sha256": sha256, "state": "changed",
+                     "problem": problem, "received_at": row.modified_at, "load_seq": seq}  # fmt: skip
+            catalog.insert("load_ledger", [entry])
+            return
         catalog.db.execute(
             "UPDATE load_ledger SET etag = ? WHERE object_key = ? AND sha256 = ?", [row.etag, row.key, sha256]
         )
-        if same == ("loaded",):  # the first content is back: the alarm is over
-            catalog.db.execute(
-                "UPDATE load_ledger SET state = 'restored', load_seq = ? WHERE object_key = ? AND state = 'changed'",
-                [catalog.load_seq + 1, row.key],
-            )
-        return
-    problem = f"{row.key}: was overwritten with other content; the first content stays loaded, ask who wrote it"
-    result.problems.append(problem)
-    entry = {"object_key": row.key, "etag": row.etag, "size": row.size, "sha256": sha256, "state": "changed",
-             "problem": problem, "received_at": row.modified_at, "load_seq": catalog.load_seq + 1}  # fmt: skip
-    with catalog.transaction():
-        catalog.insert("load_ledger", [entry])
+        if is_first:
+            change, of = "restored", "state = 'changed' AND sha256 <> ?"
+        else:
+            change, of = "changed", "state = 'restored' AND sha256 = ?"
+        catalog.db.execute(
+            f"UPDATE load_ledger SET state = ?, load_seq = ? WHERE object_key = ? AND {of}",
+            [change, seq, row.key, sha256],
+        )
 
 
 def _load_batch(catalog: Catalog, batch: list[Fetched], result: Loaded) -> None:

@@ -3,6 +3,7 @@
 One parser reads every byte once; nothing downstream reads JSON again, so two readers cannot disagree.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -111,12 +112,13 @@ def parse(lines: Iterable[Line]) -> Parsed:
 def _records(group: list[Line], parsed: Parsed) -> Iterator[tuple[Line, Any, str | None]]:
     """The records of a group of lines. All are decoded at once; when one is refused, each is judged by itself.
 
-    As many values as lines means that no value spans two lines, for the decoder allows but one on each.
+    The decoder takes several values on a line, and one over several lines. None spans lines that all begin with { and end with },
+    for in an unfinished object only a comma or a bracket follows a }; then as many values as lines means one on each.
     """
-    try:
-        records = contract.decoder().decode_lines(b"\n".join(line.data for line in group))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        records = []
+    records: list[Any] = []
+    if all(line.data.startswith(b"{") and line.data.endswith(b"}") for line in group):
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            records = contract.decoder().decode_lines(b"\n".join(line.data for line in group))
     if len(records) == len(group):
         yield from zip(group, records, itertools.repeat(None))
         return

@@ -4,7 +4,6 @@ A reader has the old file or the new one, never a mixture, also when the writer 
 """
 
 import contextlib
-import os
 import re
 import shutil
 import threading
@@ -17,6 +16,7 @@ import duckdb
 from meterhouse import __version__, delta
 from meterhouse.build import Builder
 from meterhouse.catalog import LEDGER_TABLES
+from meterhouse.durable import fsync
 from meterhouse.errors import MeterhouseError
 from meterhouse.models import Model
 from meterhouse.paths import DataDir
@@ -36,7 +36,7 @@ def publish(builder: Builder) -> Path:
     final = data.snapshots / f"warehouse-{version:08d}.duckdb"
     # the lake as it was read: a commit that a crash prevented is made up for here
     _write(builder, final.with_suffix(".tmp"), version, delta.follow(builder.catalog))
-    _fsync(final.with_suffix(".tmp"))
+    fsync(final.with_suffix(".tmp"))
     final.with_suffix(".tmp").rename(final)
     _swap_link(data.current, final)
     _copy(final, data.warehouse)
@@ -97,23 +97,15 @@ def _swap_link(link: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target.relative_to(link.parent))
     temporary.replace(link)
-    _fsync(link.parent)
+    fsync(link.parent)
 
 
 def _copy(snapshot: Path, target: Path) -> None:
     """People open this one with `duckdb`, which locks the file for everybody else; so our readers use another."""
     temporary = target.with_suffix(".copy")
     shutil.copyfile(snapshot, temporary)
-    _fsync(temporary)
+    fsync(temporary)
     temporary.replace(target)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def connect(data: DataDir) -> duckdb.DuckDBPyConnection:

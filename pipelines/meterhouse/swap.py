@@ -3,10 +3,10 @@
 What follows the decision is moved piece by piece by whoever holds the run lock next, so a kill leaves the old or the new.
 """
 
-import os
 import shutil
 from pathlib import Path
 
+from meterhouse.durable import fsync
 from meterhouse.paths import DataDir
 
 DATABASES = ("catalog.duckdb", "build.duckdb")
@@ -45,12 +45,3 @@ def finish(data: DataDir) -> None:
 
 def _decided(data: DataDir) -> Path:
     return data.root / "rebuilt"
-
-
-def fsync(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,7 @@
 """Alarms: what happened outside is told by every run and fails its check in Dagster, and readers see the page all the same."""
 
 import gzip
+import os
 
 import dagster as dg
 import pytest
@@ -60,6 +61,22 @@ def test_an_overwritten_object_is_told_until_its_first_content_is_back(overwritt
         ("loaded",),
         ("restored",),
     ]
+
+
+def test_contents_that_come_back_with_their_old_tags_end_the_alarm_and_raise_it_again(overwritten, tmp_path):
+    """On S3 the tag is made of the content; a folder's is made of size and time."""
+    key, first = overwritten
+    path = tmp_path / "bucket" / key
+    for seq in range(2):
+        tags = os.stat(path)
+        assert f"such as object_key {key}" in told(tmp_path)
+        second = path.read_bytes()
+        path.write_bytes(first)
+        os.utime(path, ns=(1, 1))
+        assert "alarm" not in told(tmp_path), seq
+        path.write_bytes(second)
+        os.utime(path, ns=(tags.st_atime_ns, tags.st_mtime_ns))
+    assert raw.rows(tmp_path / "data", "SELECT model FROM fct_requests") == [("first",)]
 
 
 def test_alarms_fail_their_checks_in_dagster_and_the_snapshot_is_published(overwritten, tmp_path, monkeypatch):

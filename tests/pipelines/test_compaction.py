@@ -127,7 +127,7 @@ def test_a_rewritten_file_that_is_not_equal_replaces_nothing(lake, monkeypatch):
 
 KILLED_AT = {
     "half of the new file is there": ("meterhouse.compaction", "_content"),
-    "the new file is there and not named": ("meterhouse.compaction", "_fsync"),
+    "the new file is there and not named": ("meterhouse.compaction", "fsync"),
     "inside the transaction": ("meterhouse.catalog.Catalog", "transaction"),
     "the catalog names it, the Delta table does not": ("meterhouse.compaction", "Compacted"),
 }

@@ -233,3 +233,34 @@ def test_no_value_in_any_field_raises_or_gives_half_a_row(change):
             row.name for row in contract.kinds()["model_request"].fields if row.is_required and row.name != "kind"
         ]
         assert frame.select(required).null_count().sum_horizontal().sum() == 0
+
+
+def fates(found):
+    """Line numbers of what was refused or parked, and how many rows there are of each session."""
+    sessions = [name for frame in found.frames.values() for name in frame["session_id"]]
+    return (
+        sorted(row.line.number for row in found.rejected),
+        sorted(row.line.number for row in found.parked),
+        sorted(sessions),
+    )
+
+
+def test_an_event_over_two_lines_and_two_events_on_one_are_refused_though_as_many_values_as_lines_are_there():
+    head, comma, tail = raw.line(GOOD).partition(b",")
+    head += comma
+    two = raw.line(GOOD | {"session_id": "first"}) + b" " + raw.line(GOOD | {"session_id": "second"})
+    good = raw.line(GOOD | {"session_id": "good"})
+    assert fates(parsed(head, tail, two, good)) == ([1, 2, 3], [], ["good"])
+    assert fates(parsed(head, tail + two, good)) == ([1, 2], [], ["good"])
+
+
+pieces = st.sampled_from(
+    [b"{", b"}", b'"a":', b"{}", b",", b" ", b'"', b"[", b"]", b'{"a":{}}', raw.line(GOOD), raw.line(GOOD)[:-1]]
+)
+
+
+@given(st.lists(st.lists(pieces, min_size=1, max_size=3).map(b"".join), min_size=1, max_size=4))
+def test_a_line_among_others_has_the_fate_that_it_has_alone(lines):
+    together, apart = fates(parsed(*lines)), [fates(parsed(line)) for line in lines]
+    assert together[0] == [number for number, found in enumerate(apart, start=1) if found[0]]
+    assert together[2] == sorted(name for found in apart for name in found[2])

@@ -32,8 +32,10 @@ def at_work(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     path = _worker(instance, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _shared(path):
-        yield
-    path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:  # under the lock: a file without a lock is a dead worker's
+            path.unlink(missing_ok=True)
 
 
 def fail_abandoned(instance: dg.DagsterInstance) -> list[str]:
@@ -42,11 +44,18 @@ def fail_abandoned(instance: dg.DagsterInstance) -> list[str]:
     for run in instance.get_runs(dg.RunsFilter(statuses=BUSY)):
         is_command = TAGS.items() <= run.tags.items()
         path = Path(instance.root_directory) / LOCK if is_command else _worker(instance, run.run_id)
-        if _is_dead(path):
-            instance.report_run_failed(run, "The process that ran it was killed; the next run goes on from there.")
-            _worker(instance, run.run_id).unlink(missing_ok=True)
-            ended.append(run.run_id)
+        with _whole(path) as is_dead:
+            if is_dead and _is_busy(instance, run.run_id):  # asked again: it may have ended since it was listed
+                told = "The process that ran it was killed; the next run goes on from there."
+                instance.report_run_failed(run, told)
+                _worker(instance, run.run_id).unlink(missing_ok=True)
+                ended.append(run.run_id)
     return ended
+
+
+def _is_busy(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status in BUSY
 
 
 def _worker(instance: dg.DagsterInstance, run_id: str) -> Path:
@@ -60,11 +69,18 @@ def _shared(path: Path) -> Iterator[None]:
         yield
 
 
-def _is_dead(path: Path) -> bool:
-    """Whether a process once held the lock and none does; a run whose process has not begun has no file yet."""
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[bool]:
+    """Whether a process once held the lock and none does; a run whose process has not begun, or has ended well, has no file."""
     try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = path.open()
     except OSError:
-        return False
-    return True
+        yield False
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield path.exists()
