@@ -4,6 +4,8 @@ BIN := .venv/bin
 DEMO ?= demo
 WEEK ?= 2026-W46
 ROUNDS ?= 500
+# spelled out in two recipes: with $(MAKE) check in one, `make -n test` would run the suite
+CHECKS := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/basedpyright --level error && $(BIN)/lint-imports
 
 .PHONY: help setup demo up test test-spark test-storage test-postgres soak check format conformance e2e-agents bench docs contract prices sample screenshots clean
 
@@ -42,7 +44,7 @@ up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctr
 		$(BIN)/dagster dev --module-name meterhouse.definitions --host 127.0.0.1'
 
 test: setup  ## checks and all tests; side by side, because the checks keep one core waiting for minutes
-	@$(MAKE) --no-print-directory check & checks=$$!; \
+	@{ $(CHECKS); } & checks=$$!; \
 		$(BIN)/python -m pytest -q -n 2 --dist loadfile; tests=$$?; wait $$checks && exit $$tests
 
 test-spark: setup  ## every model on Spark, row for row against DuckDB (minutes); needs Debian's openjdk-17-jre-headless
@@ -67,10 +69,7 @@ soak: setup  ## nightly: 500 kill -9 rounds of collector, laptop with intake, lo
 		tests/pipelines/test_hostile_objects.py tests/pipelines/test_parse.py tests/pipelines/test_segments.py tests/pipelines/test_load.py
 
 check: setup  ## lint, format, types, import contracts
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/basedpyright --level error
-	@$(BIN)/lint-imports
+	@$(CHECKS)
 
 format: setup  ## mend what the linter and formatter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

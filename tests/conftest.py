@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,12 @@ def scored(fault):
         assert {name: fault[name] for name in EMPTY} == EMPTY
 
     return tell
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say what failed at once, on stderr: of a run that is cut off, the summary never comes."""
+    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+        print(f"\n{report.nodeid}: failed in {report.when}", file=sys.__stderr__, flush=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
