@@ -13,10 +13,11 @@ columns:
   difference: {about: "Largest less smallest value of a number.", unit: tokens}
 */
 WITH best AS (
-  SELECT links.request_id AS linked_id, links.day AS linked_day, seen.*
+  SELECT links.request_id AS linked_id, links.day AS linked_day, seen.*, keys.match_session
   FROM int_request_links AS links
   INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
-  WHERE links.day IN (SELECT day FROM run_days)
+  INNER JOIN stg_observation_keys AS keys ON links.event_id = keys.event_id
+  WHERE links.day IN (SELECT day FROM run_days) AND NOT links.is_only_witness
   QUALIFY row_number() OVER (
     PARTITION BY links.request_id, seen.channel
     ORDER BY CASE WHEN seen.status = 'ok' THEN 0 ELSE 1 END, CASE WHEN seen.output_tokens IS NULL THEN 1 ELSE 0 END,

@@ -12,34 +12,63 @@ columns:
   request_id: {about: "The request it saw.", tests: [not_null]}
   day: {about: "UTC day on which the request was first seen.", tests: [not_null]}
   rule: {about: "id, or tokens where only session, model, tokens and time tie it to the others.", tests: [[id, tokens]]}
+  is_only_witness: {about: "Whether nothing else saw the request.", tests: [not_null]}
 */
-WITH things AS (
+WITH seen AS (
+  SELECT * FROM stg_observation_keys
+),
+
+-- most things are seen once; only those seen again are worth an aggregate
+repeated AS (
+  SELECT thing_id FROM seen GROUP BY thing_id HAVING count(*) > 1
+),
+
+things AS (
+  SELECT
+    thing_id,
+    match_session,
+    match_key,
+    matched_ms,
+    known_person_key,
+    has_response_id,
+    has_request_id,
+    channel = 'transcript' AS in_transcript,
+    channel = 'otlp' AS in_otlp,
+    channel = 'gateway' AS in_gateway
+  FROM seen
+  WHERE thing_id NOT IN (SELECT thing_id FROM repeated)
+  UNION ALL
   SELECT
     thing_id,
     -- the last parts settle what is equal: a fork may begin when its origin did, and a gateway may count input otherwise than
     -- the file, whose numbers the agent's export repeats
-    arg_min(match_session, (coalesce(session_started_at, occurred_at), match_session)) AS match_session,
-    arg_max(match_key, (coalesce(output_tokens, -1), channel = 'transcript', match_key)) AS match_key,
-    min(matched_ms) AS matched_ms,
-    min(known_person_key) AS known_person_key,
-    bool_or(has_response_id) AS has_response_id,
-    bool_or(has_request_id) AS has_request_id,
-    bool_or(channel = 'transcript') AS in_transcript,
-    bool_or(channel = 'otlp') AS in_otlp,
-    bool_or(channel = 'gateway') AS in_gateway
-  FROM stg_observations
+    arg_min(match_session, (coalesce(session_started_at, occurred_at), match_session)),
+    arg_max(match_key, (coalesce(output_tokens, -1), channel = 'transcript', match_key)),
+    min(matched_ms),
+    min(known_person_key),
+    bool_or(has_response_id),
+    bool_or(has_request_id),
+    bool_or(channel = 'transcript'),
+    bool_or(channel = 'otlp'),
+    bool_or(channel = 'gateway')
+  FROM seen
+  WHERE thing_id IN (SELECT thing_id FROM repeated)
   GROUP BY thing_id
 ),
 
 alike AS (
   SELECT
-    *,
+    things.*,
     -- where several people share a session id, only what is known to be one person's is compared
-    CASE WHEN min(known_person_key) OVER (PARTITION BY match_session, match_key)
-      <> max(known_person_key) OVER (PARTITION BY match_session, match_key) THEN coalesce(known_person_key, thing_id) ELSE '' END AS person,
-    count(*) OVER (PARTITION BY match_session, match_key) AS alike_count
+    CASE WHEN pairs.people > 1 THEN coalesce(things.known_person_key, things.thing_id) ELSE '' END AS person
   FROM things
-  WHERE match_key IS NOT NULL
+  INNER JOIN (
+    SELECT match_session, match_key, count(DISTINCT known_person_key) AS people
+    FROM things
+    WHERE match_key IS NOT NULL
+    GROUP BY match_session, match_key
+    HAVING count(*) > 1
+  ) AS pairs ON things.match_session = pairs.match_session AND things.match_key = pairs.match_key
 ),
 
 gaps AS (
@@ -48,7 +77,6 @@ gaps AS (
     CASE WHEN matched_ms <= lag(matched_ms) OVER (PARTITION BY match_session, match_key, person ORDER BY matched_ms, thing_id) + 5 * 60 * 1000
       THEN 0 ELSE 1 END AS is_gap
   FROM alike
-  WHERE alike_count > 1
 ),
 
 near AS (
@@ -164,36 +192,51 @@ gateway_links AS (
   WHERE seen.is_seeking AND NOT places.is_seeking
 ),
 
-joined AS (
-  SELECT
-    things.thing_id,
-    coalesce(otlp_links.slot_id, gateway_links.slot_id, things.thing_id) AS slot_id,
-    -- the provider's id of the response names the request wherever a channel knows it
-    CASE WHEN has_response_id THEN 0 WHEN has_request_id THEN 1 WHEN in_transcript THEN 2 ELSE 3 END AS name_rank
-  FROM things
-  LEFT JOIN otlp_links ON things.thing_id = otlp_links.thing_id
-  LEFT JOIN gateway_links ON things.thing_id = gateway_links.thing_id
+links AS (
+  SELECT thing_id, slot_id FROM otlp_links
+  UNION ALL
+  SELECT thing_id, slot_id FROM gateway_links
+),
+
+members AS (
+  SELECT thing_id, slot_id FROM links
+  UNION
+  SELECT slot_id, slot_id FROM links
 ),
 
 named AS (
   SELECT
-    thing_id,
-    first_value(thing_id) OVER (PARTITION BY slot_id ORDER BY name_rank, thing_id) AS request_id,
-    count(*) OVER (PARTITION BY slot_id) AS thing_count
-  FROM joined
+    members.thing_id,
+    first_value(members.thing_id) OVER (
+      PARTITION BY members.slot_id
+      -- the provider's id of the response names the request wherever a channel knows it
+      ORDER BY CASE WHEN has_response_id THEN 0 WHEN has_request_id THEN 1 WHEN in_transcript THEN 2 ELSE 3 END, members.thing_id
+    ) AS request_id
+  FROM members
+  INNER JOIN things ON members.thing_id = things.thing_id
+),
+
+several AS (
+  SELECT
+    seen.event_id,
+    coalesce(named.request_id, seen.thing_id) AS request_id,
+    seen.day,
+    CASE WHEN named.thing_id IS NULL THEN 'id' ELSE 'tokens' END AS rule
+  FROM seen
+  LEFT JOIN named ON seen.thing_id = named.thing_id
+  WHERE seen.thing_id IN (SELECT thing_id FROM repeated UNION ALL SELECT thing_id FROM named)
 ),
 
 placed AS (
+  SELECT event_id, thing_id AS request_id, day, 'id' AS rule, true AS is_only_witness
+  FROM seen
+  WHERE thing_id NOT IN (SELECT thing_id FROM repeated UNION ALL SELECT thing_id FROM named)
+  UNION ALL
   -- a clock that was ahead puts one event, sent twice, on two days of receipt
-  SELECT DISTINCT
-    seen.event_id,
-    named.request_id,
-    min(seen.day) OVER (PARTITION BY named.request_id) AS day,
-    CASE WHEN named.thing_count > 1 THEN 'tokens' ELSE 'id' END AS rule
-  FROM stg_observations AS seen
-  INNER JOIN named ON seen.thing_id = named.thing_id
+  SELECT DISTINCT event_id, request_id, min(day) OVER (PARTITION BY request_id), rule, false
+  FROM several
 )
 
-SELECT event_id, request_id, day, rule
+SELECT event_id, request_id, day, rule, is_only_witness
 FROM placed
 WHERE day IN (SELECT day FROM run_days)

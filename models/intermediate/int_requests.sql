@@ -84,7 +84,7 @@ WITH ranked AS (
     ) AS usage_rank
   FROM int_request_links AS links
   INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
-  WHERE links.day IN (SELECT day FROM run_days)
+  WHERE links.day IN (SELECT day FROM run_days) AND NOT links.is_only_witness
 ),
 
 gathered AS (
@@ -103,11 +103,9 @@ gathered AS (
   GROUP BY linked_id
 ),
 
--- only where several saw it is there anything to fill in
-several AS (
+comparable AS (
   SELECT ranked.*, usage.cache_write_tokens AS usage_write_tokens, usage.output_tokens AS usage_output_tokens
   FROM ranked
-  INNER JOIN gathered ON ranked.linked_id = gathered.request_id AND gathered.observation_count > 1
   INNER JOIN ranked AS usage ON ranked.linked_id = usage.linked_id AND usage.usage_rank = 1
   WHERE ranked.status = usage.status
 ),
@@ -151,7 +149,7 @@ filled AS (
     bool_and(is_billable) AS is_billable,
     bool_or(is_gateway_cache_hit) AS is_gateway_cache_hit,
     bool_or(is_subscription) AS is_subscription
-  FROM several
+  FROM comparable
   GROUP BY linked_id
 )
 
@@ -218,3 +216,67 @@ FROM gathered
 INNER JOIN ranked AS owner ON gathered.request_id = owner.linked_id AND owner.owner_rank = 1
 INNER JOIN ranked AS usage ON gathered.request_id = usage.linked_id AND usage.usage_rank = 1
 LEFT JOIN filled ON gathered.request_id = filled.request_id
+
+UNION ALL
+
+-- what one witness alone saw needs no choice, and is most
+SELECT
+  links.request_id,
+  links.day,
+  seen.occurred_at,
+  seen.session_id,
+  seen.parent_session_id,
+  seen.agent,
+  seen.agent_version,
+  seen.surface,
+  seen.person_key,
+  seen.sender,
+  seen.repository,
+  seen.branch,
+  seen.is_subagent,
+  seen.prompt_id,
+  seen.launch_id,
+  seen.query_source,
+  seen.provider,
+  seen.model,
+  seen.model_requested,
+  seen.status,
+  seen.http_status,
+  seen.error_class,
+  seen.input_tokens,
+  seen.cache_read_tokens,
+  seen.cache_write_tokens,
+  seen.cache_write_5m_tokens,
+  seen.cache_write_1h_tokens,
+  seen.output_tokens,
+  seen.reasoning_tokens,
+  seen.web_search_requests,
+  seen.service_tier,
+  seen.speed,
+  seen.processing,
+  seen.inference_geo,
+  seen.effort,
+  seen.duration_ms,
+  seen.time_to_first_token_ms,
+  seen.reported_cost_usd,
+  CASE WHEN seen.reported_cost_usd IS NOT NULL THEN seen.reported_cost_basis END,
+  seen.amount_usd,
+  seen.is_billable,
+  seen.gateway,
+  seen.gateway_team,
+  seen.gateway_key,
+  array_to_string(list_sort(seen.tags), ','),
+  seen.end_user_key,
+  seen.limited_by,
+  seen.limit_dimension,
+  seen.is_gateway_cache_hit,
+  seen.is_subscription,
+  seen.channel,
+  1,
+  1,
+  seen.is_output_estimated,
+  seen.is_fallback,
+  seen.is_clock_suspect
+FROM int_request_links AS links
+INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
+WHERE links.day IN (SELECT day FROM run_days) AND links.is_only_witness

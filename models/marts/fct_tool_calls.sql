@@ -26,7 +26,11 @@ columns:
   is_duration_upper_bound: "Whether waiting for a person is included in the duration."
   channels: {about: "Witnesses, in alphabetical order, joined by commas.", tests: [not_null]}
 */
-WITH placed AS (
+WITH repeated AS (
+  SELECT call_key FROM stg_tool_calls GROUP BY call_key HAVING count(*) > 1
+),
+
+placed AS (
   SELECT
     *,
     min(day) OVER (PARTITION BY call_key) AS first_day,
@@ -41,6 +45,7 @@ WITH placed AS (
       ORDER BY CASE WHEN success IS NULL THEN 1 ELSE 0 END, CASE WHEN duration_ms IS NULL THEN 1 ELSE 0 END, occurred_at, event_id
     ) AS outcome_rank
   FROM stg_tool_calls
+  WHERE call_key IN (SELECT call_key FROM repeated)
 ),
 
 gathered AS (
@@ -54,34 +59,53 @@ gathered AS (
     max(error_class) AS error_class
   FROM placed
   GROUP BY call_key
+),
+
+calls AS (
+  SELECT
+    owner.call_key, owner.first_day, owner.called_at, owner.session_id, owner.agent, owner.agent_version, owner.person_key,
+    owner.repository, owner.branch, owner.is_subagent, owner.tool_call_id, owner.tool_name, owner.tool_key, gathered.success,
+    gathered.exit_code, gathered.decision, gathered.decision_source, gathered.error_class, outcome.duration_ms,
+    outcome.is_duration_upper_bound, gathered.channels
+  FROM placed AS owner
+  INNER JOIN placed AS outcome ON owner.call_key = outcome.call_key AND outcome.outcome_rank = 1
+  INNER JOIN gathered ON owner.call_key = gathered.call_key
+  WHERE owner.owner_rank = 1
+  UNION ALL
+  -- what was told once needs no choice, and is most
+  SELECT
+    call_key, day, occurred_at, session_id, agent, agent_version, person_key,
+    repository, branch, is_subagent, tool_call_id, tool_name, tool_key, success,
+    exit_code, decision, decision_source, error_class, duration_ms,
+    is_duration_upper_bound, channel
+  FROM stg_tool_calls
+  WHERE call_key NOT IN (SELECT call_key FROM repeated)
 )
 
 SELECT
-  owner.call_key AS tool_call_key,
-  owner.first_day AS day,
-  owner.called_at,
-  owner.session_id,
-  owner.agent,
-  owner.agent_version,
-  owner.person_key,
+  calls.call_key AS tool_call_key,
+  calls.first_day AS day,
+  calls.called_at,
+  calls.session_id,
+  calls.agent,
+  calls.agent_version,
+  calls.person_key,
   people.team,
-  owner.repository,
-  owner.branch,
-  coalesce(owner.is_subagent, false) AS is_subagent,
-  owner.tool_call_id,
-  owner.tool_name,
-  owner.tool_key,
-  gathered.success,
-  gathered.exit_code,
-  gathered.decision,
-  gathered.decision_source,
-  gathered.error_class,
-  outcome.duration_ms,
-  outcome.is_duration_upper_bound,
-  gathered.channels
-FROM placed AS owner
-INNER JOIN placed AS outcome ON owner.call_key = outcome.call_key AND outcome.outcome_rank = 1
-INNER JOIN gathered ON owner.call_key = gathered.call_key
+  calls.repository,
+  calls.branch,
+  coalesce(calls.is_subagent, false) AS is_subagent,
+  calls.tool_call_id,
+  calls.tool_name,
+  calls.tool_key,
+  calls.success,
+  calls.exit_code,
+  calls.decision,
+  calls.decision_source,
+  calls.error_class,
+  calls.duration_ms,
+  calls.is_duration_upper_bound,
+  calls.channels
+FROM calls
 LEFT JOIN dim_people AS people
-  ON owner.person_key = people.person_key AND owner.first_day >= people.valid_from AND owner.first_day < people.valid_to
-WHERE owner.owner_rank = 1 AND owner.first_day IN (SELECT day FROM run_days)
+  ON calls.person_key = people.person_key AND calls.first_day >= people.valid_from AND calls.first_day < people.valid_to
+WHERE calls.first_day IN (SELECT day FROM run_days)

@@ -16,21 +16,21 @@ WITH keyed AS (
   FROM lake_tool_call
 ),
 
-named AS (
-  SELECT
-    agent, match_session, tool_name, named_key,
-    row_number() OVER (PARTITION BY agent, match_session, tool_name ORDER BY min(occurred_at), named_key) AS turn
-  FROM keyed
-  WHERE named_key IS NOT NULL AND channel = 'transcript'
-  GROUP BY agent, match_session, tool_name, named_key
-),
-
 nameless AS (
   SELECT
     event_id, agent, match_session, tool_name,
     row_number() OVER (PARTITION BY agent, match_session, tool_name, channel ORDER BY occurred_at, event_id) AS turn
   FROM keyed
   WHERE named_key IS NULL AND channel <> 'transcript'
+),
+
+named AS (
+  SELECT
+    agent, match_session, tool_name, named_key,
+    row_number() OVER (PARTITION BY agent, match_session, tool_name ORDER BY min(occurred_at), named_key) AS turn
+  FROM keyed
+  WHERE named_key IS NOT NULL AND channel = 'transcript' AND match_session IN (SELECT match_session FROM nameless)
+  GROUP BY agent, match_session, tool_name, named_key
 ),
 
 tied AS (
@@ -43,9 +43,27 @@ tied AS (
   LEFT JOIN named
     ON nameless.agent = named.agent AND nameless.match_session = named.match_session AND nameless.tool_name = named.tool_name
       AND nameless.turn = named.turn
+),
+
+-- where the agent's own file tells of a session's day, what another channel tells under ids of its own is the same again
+session_days AS (
+  SELECT match_session, day, min(channel_rank) AS best_rank
+  FROM tied
+  GROUP BY match_session, day
+),
+
+calls AS (
+  SELECT call_key, min(channel_rank) AS best_rank
+  FROM tied
+  WHERE call_key IN (SELECT call_key FROM tied WHERE channel_rank > 0)
+  GROUP BY call_key
 )
 
-SELECT *
+SELECT * FROM tied
+WHERE channel_rank = 0
+UNION ALL
+SELECT tied.*
 FROM tied
--- where the agent's own file tells of a session's day, what another channel tells under ids of its own is the same again
-QUALIFY min(channel_rank) OVER (PARTITION BY call_key) = min(channel_rank) OVER (PARTITION BY match_session, day)
+INNER JOIN calls ON tied.call_key = calls.call_key
+INNER JOIN session_days ON tied.match_session = session_days.match_session AND tied.day = session_days.day
+WHERE tied.channel_rank > 0 AND calls.best_rank = session_days.best_rank

@@ -6,7 +6,7 @@ is published before all are done and checked.
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from meterhouse.models import Model, lineage_fingerprints, load_models
 STATE = """CREATE TABLE IF NOT EXISTS model_state (
     model VARCHAR PRIMARY KEY, load_seq BIGINT, fingerprint VARCHAR, row_count BIGINT);
 CREATE TABLE IF NOT EXISTS moved_days (day DATE, load_seq BIGINT)"""  # days that lost a row to another day
+GROUP_ROWS = 1_500_000  # of the lake, in the days that a model built whole computes at once
 PUBLISHED = "(published)"  # pseudo-model whose watermark is what readers have
 
 
@@ -99,27 +100,55 @@ class Builder:
         days = days if is_same and model.kind == "daily" else None
         if days is None and is_same and seq == self.catalog.load_seq:
             return Built(model.name, 0, ())
-        is_whole = model.kind == "table" or not is_same
         wanted = sorted(set(days)) if days is not None else self.due_days(model)
-        moved = self._compute(model, wanted, is_whole)
-        rows = self._commit(model, moved, is_whole, moves_watermark=days is None)
-        print(f"built {model.name}: {rows} rows", file=sys.stderr)
-        return Built(model.name, rows, None if is_whole else tuple(sorted({*wanted, *moved})))
+        if model.kind == "table" or not is_same:
+            return self._build_whole(model, wanted)
+        moved = self._compute(model, wanted)
+        rows = self._commit(model, lambda: self._replace_days(model), moved, moves_watermark=days is None)
+        return Built(model.name, rows, tuple(sorted({*wanted, *moved})))
 
     def adopt(self, model: Model, folder: Path) -> Built:
         """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
         files = str(folder / "*.parquet").replace("'", "''")
-        self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS FROM read_parquet('{files}')")
-        rows = self._commit(model, [], is_whole=True, moves_watermark=True)
-        print(f"built {model.name}: {rows} rows", file=sys.stderr)
+        rows = self._commit(model, lambda: self._replace_all(model, f"FROM read_parquet('{files}')"))
         return Built(model.name, rows, None)
 
-    def _commit(self, model: Model, moved: list[date], is_whole: bool, moves_watermark: bool) -> int:
-        """Put `new_rows` in place and remember how far the model is, in one transaction; gives the number of rows."""
+    def _build_whole(self, model: Model, days: list[date]) -> Built:
+        """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
+        first, *others = self._groups(model, days)
+
+        def fill() -> int:
+            self._provide(model, first)
+            rows = self._replace_all(model, model.sql)
+            for group in others:
+                self._compute(model, group)
+                rows += self._replace_days(model)
+            return rows
+
+        return Built(model.name, self._commit(model, fill), None)
+
+    def _groups(self, model: Model, days: list[date]) -> list[list[date]]:
+        """Days in order, cut where the lake holds more rows of them than a group may have."""
+        groups: list[list[date]] = [[]]
+        if model.kind == "table":
+            return [days]
+        rows, sizes = 0, self.catalog.rows_by_day()
+        for day in days:
+            rows += sizes.get(day, 0)
+            if groups[-1] and rows > GROUP_ROWS:
+                groups.append([])
+                rows = sizes.get(day, 0)
+            groups[-1].append(day)
+        return groups
+
+    def _commit(
+        self, model: Model, change: Callable[[], int], moved: Iterable[date] = (), moves_watermark: bool = True
+    ) -> int:
+        """Change the table and remember how far the model is, in one transaction; gives the number of new rows."""
         self.db.execute("BEGIN")
         try:
-            rows = self._replace(model, is_whole)
-            self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [moved, self.catalog.load_seq])
+            rows = change()
+            self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [[*moved], self.catalog.load_seq])
             if moves_watermark:
                 self.db.execute(
                     "INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)",
@@ -129,6 +158,7 @@ class Builder:
             self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
+        print(f"built {model.name}: {rows} rows", file=sys.stderr)
         return rows
 
     def build_all(self) -> list[Built]:
@@ -171,7 +201,7 @@ class Builder:
         source = rows_of(contract.kinds()[kind], self.catalog.files(kind, days))
         self.db.execute(f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
 
-    def _compute(self, model: Model, days: list[date], is_whole: bool) -> list[date]:
+    def _compute(self, model: Model, days: list[date]) -> list[date]:
         """Fill `new_rows` for the days; gives further days whose rows it replaces too.
 
         A key lies on one day. When it turns up on another, far from the first, the two are resolved together.
@@ -180,7 +210,7 @@ class Builder:
         while True:
             self._provide(model, sorted({*days, *moved}))
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
-            further = [] if is_whole or "day" in model.one_day else self._days_of_keys(model)
+            further = [] if "day" in model.one_day else self._days_of_keys(model)
             if not further:
                 return moved
             moved += further
@@ -193,21 +223,30 @@ class Builder:
         ).fetchall()
         return [day for (day,) in rows]
 
-    def _replace(self, model: Model, is_whole: bool) -> int:
-        """Put the computed rows in place by column name; gives their number."""
-        columns = [row[0] for row in self.db.execute("DESCRIBE new_rows").fetchall()]
+    def _replace_days(self, model: Model) -> int:
+        """Put `new_rows` in place of the days' rows, by column name."""
+        self._require_columns(model, "new_rows")
+        self.db.execute(f"DELETE FROM {model.name} WHERE day IN (SELECT day FROM run_days)")
+        self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows")
+        rows = self._count("new_rows")
+        self.db.execute("DROP TABLE new_rows")
+        return rows
+
+    def _replace_all(self, model: Model, sql: str) -> int:
+        self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
+        self._require_columns(model, model.name)
+        return self._count(model.name)
+
+    def _require_columns(self, model: Model, table: str) -> None:
+        columns = [row[0] for row in self.db.execute(f"DESCRIBE {table}").fetchall()]
         if missing := set(columns) ^ set(model.columns):
             raise ModelError(
                 f"{model.path}: column '{min(missing)}' is in only one of header and SELECT; write it in both"
             )
-        if is_whole:
-            self.db.execute(f"CREATE OR REPLACE TABLE {model.name} AS SELECT * FROM new_rows")
-        else:
-            self.db.execute(f"DELETE FROM {model.name} WHERE day IN (SELECT day FROM run_days)")
-            self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows")
-        row = self.db.execute("SELECT count(*) FROM new_rows").fetchone()
-        self.db.execute("DROP TABLE new_rows")
-        return int(row[0]) if row else 0
+
+    def _count(self, table: str) -> int:
+        ((count,),) = self.db.execute(f"SELECT count(*) FROM {table}").fetchall()
+        return int(count)
 
     def _run(self, model: Model, sql: str) -> None:
         try:

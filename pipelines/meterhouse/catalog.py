@@ -104,6 +104,12 @@ class Catalog:
         ).fetchall()
         return [day for (day,) in rows]
 
+    def rows_by_day(self) -> dict[Any, int]:
+        """Number of rows of each event day."""
+        return dict(
+            self.db.execute("SELECT day, CAST(sum(row_count) AS BIGINT) FROM lake_files GROUP BY day").fetchall()
+        )
+
     def files(self, kind: str, days: list[Any] | None = None) -> list[str]:
         """Parquet files of one kind, of all days or of some, as absolute paths in a fixed order."""
         where = "" if days is None else "AND day IN (SELECT unnest(?::DATE[]))"

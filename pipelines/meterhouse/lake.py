@@ -63,7 +63,10 @@ def write(catalog: Catalog, frames: Mapping[str, pl.DataFrame], load_seq: int) -
         written.kept.update(dict(new["object_number"].value_counts().iter_rows()))
         suspects = new.filter("is_clock_suspect")["event_id"]
         written.suspects += [{"kind": kind, "event_id": event_id} for event_id in suspects]
-        columns = [pl.col(name).cast(type_) for name, type_ in contract.kinds()[kind].columns.items()]
+        columns = [
+            pl.col(name).cast(type_) if name in new.columns else pl.lit(None, type_).alias(name)
+            for name, type_ in contract.kinds()[kind].columns.items()
+        ]
         for (day,), rows in new.partition_by("day", as_dict=True, maintain_order=True).items():
             path = lake_path(kind, day, load_seq)
             _write_parquet(rows.select(columns), catalog.data.lake / path)

@@ -7,25 +7,30 @@ that keeps killing the load is set aside after three attempts, so that it cannot
 import hashlib
 import sys
 from collections.abc import Iterator
+from datetime import UTC
 
 from meterhouse import lake, ledger, reload
+from meterhouse.batch import Batch, batches
 from meterhouse.catalog import Catalog
 from meterhouse.errors import MeterhouseError
-from meterhouse.ledger import Fetched, Loaded, fetch
-from meterhouse.parse import parse
+from meterhouse.ledger import Loaded
 from meterhouse.storage import RawObject, Storage
 
-BATCH_BYTES = 128 * 2**20  # in memory, some 130,000 events: bounds it whatever the number of objects
-GROUP_OBJECTS, GROUP_BYTES = 1000, 64 * 2**20  # as they lie: what is marked as attempted at once
-MAX_ATTEMPTS = 3
+# how many objects are attempted at once, by how often their attempt died: a culprit is found in few rounds, and dies alone
+GROUP_OBJECTS = (20_000, 100, 1)
+MAX_ATTEMPTS = len(GROUP_OBJECTS)
 
 
 def load(storage: Storage, catalog: Catalog) -> Loaded:
-    """Load every object that the ledger does not know, oldest key first; then parked lines that code has learnt."""
+    """Load every object that the ledger does not know, by day of receipt; then parked lines that code has learnt.
+
+    By day, because ids are looked for on the days that a batch touches: in the order of senders each would touch all.
+    """
     result = Loaded()
     known = _known(catalog)
     keys = {key for key, _ in known}
     fresh = [row for row in storage.segments() if (row.key, row.etag) not in known]
+    fresh.sort(key=lambda row: (row.modified_at.astimezone(UTC).date(), row.key))
     for row in (row for row in fresh if row.key in keys):
         _note_change(storage, catalog, row, result)
     for group in _groups(catalog, [row for row in fresh if row.key not in keys], result):
@@ -51,22 +56,18 @@ def _known(catalog: Catalog) -> set[tuple[str, str]]:
 
 
 def _groups(catalog: Catalog, objects: list[RawObject], result: Loaded) -> Iterator[list[RawObject]]:
-    """Objects to attempt together. One whose last attempt died goes alone, which finds the culprit; after three it is set aside."""
+    """Objects to attempt together. One whose last attempts died goes with few others, then alone; after that it is set aside."""
     attempts = dict(catalog.db.execute("SELECT object_key, attempts FROM load_attempts").fetchall())
-    group: list[RawObject] = []
+    by_tries: dict[int, list[RawObject]] = {}
     for row in objects:
-        tried = attempts.get(row.key, 0)
+        by_tries.setdefault(attempts.get(row.key, 0), []).append(row)
+    for tried, rows in sorted(by_tries.items()):
         if tried >= MAX_ATTEMPTS:
-            _set_aside(catalog, row, result)
-        elif tried:
-            yield [row]
+            for row in rows:
+                _set_aside(catalog, row, result)
         else:
-            group.append(row)
-            if len(group) >= GROUP_OBJECTS or sum(one.size for one in group) >= GROUP_BYTES:
-                yield group
-                group = []
-    if group:
-        yield group
+            size = GROUP_OBJECTS[tried]
+            yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def _set_aside(catalog: Catalog, row: RawObject, result: Loaded) -> None:
@@ -87,7 +88,7 @@ def _load_group(storage: Storage, catalog: Catalog, group: list[RawObject], resu
         [keys],
     )
     try:
-        for batch in _batches(storage, group):
+        for batch in batches(storage, group):
             _load_batch(catalog, batch, result)
             print(f"loaded {result.objects} objects, {result.rows} events", file=sys.stderr)
     except (MeterhouseError, OSError, KeyboardInterrupt):
@@ -95,19 +96,6 @@ def _load_group(storage: Storage, catalog: Catalog, group: list[RawObject], resu
             "UPDATE load_attempts SET attempts = attempts - 1 WHERE object_key IN (SELECT unnest(?::VARCHAR[]))", [keys]
         )
         raise
-
-
-def _batches(storage: Storage, objects: list[RawObject]) -> Iterator[list[Fetched]]:
-    batch: list[Fetched] = []
-    size = 0
-    for row in objects:
-        batch.append(fetch(storage, row, len(batch)))
-        size += batch[-1].segment.memory
-        if size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _note_change(storage: Storage, catalog: Catalog, row: RawObject, result: Loaded) -> None:
@@ -140,12 +128,11 @@ def _note_change(storage: Storage, catalog: Catalog, row: RawObject, result: Loa
         )
 
 
-def _load_batch(catalog: Catalog, batch: list[Fetched], result: Loaded) -> None:
+def _load_batch(catalog: Catalog, batch: Batch, result: Loaded) -> None:
     """Write the batch's lake files, then commit everything that names them."""
     load_seq = catalog.load_seq + 1
-    parsed = parse(line for one in batch for line in one.segment.lines)
-    written = lake.write(catalog, lake.with_lineage(parsed.frames, batch), load_seq)
-    pairs = list(zip(batch, ledger.fates(batch, parsed, written.kept), strict=True))
+    written = lake.write(catalog, lake.with_lineage(batch.parsed.frames, batch.objects), load_seq)
+    pairs = list(zip(batch.objects, ledger.fates(batch.objects, batch.parsed, written.kept), strict=True))
     with catalog.transaction():
         written.commit(catalog)
         catalog.insert("load_ledger", [ledger.ledger_row(one, fate, load_seq) for one, fate in pairs])
@@ -155,7 +142,7 @@ def _load_batch(catalog: Catalog, batch: list[Fetched], result: Loaded) -> None:
         catalog.insert("load_parked", [row for one, fate in pairs for row in ledger.parked_rows(one, fate, load_seq)])
         catalog.db.execute(
             "DELETE FROM load_attempts WHERE object_key IN (SELECT unnest(?::VARCHAR[]))",
-            [[one.object.key for one in batch]],
+            [[one.object.key for one in batch.objects]],
         )
     for one, fate in pairs:
         result.objects += 1

@@ -41,7 +41,7 @@ class Parked:
 
 @dataclass
 class Parsed:
-    """What became of the lines of a batch: `frames` holds typed columns a kind, plus the number of a row's object."""
+    """What became of the lines of a batch: `frames` holds the typed columns that any row fills, and the number of its object."""
 
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
@@ -50,9 +50,16 @@ class Parsed:
     def extend(self, other: "Parsed") -> None:
         """Append what became of further lines."""
         for kind, frame in other.frames.items():
-            self.frames[kind] = pl.concat([self.frames[kind], frame], rechunk=False) if kind in self.frames else frame
+            known = self.frames.get(kind)
+            self.frames[kind] = frame if known is None else pl.concat([known, frame], how="diagonal", rechunk=False)
         self.rejected += other.rejected
         self.parked += other.parked
+
+    @property
+    def memory(self) -> int:
+        """About what it takes in memory, in bytes."""
+        lines = (row.line for row in itertools.chain(self.rejected, self.parked))
+        return int(sum(frame.estimated_size() for frame in self.frames.values())) + sum(line.memory for line in lines)
 
 
 class _BrokenLineError(Exception):
@@ -69,20 +76,14 @@ class _Rows:
         self.columns: list[list[Any]] = [[] for _ in self.names]
         self.lines: list[Line] = []
         self.extra: dict[int, str] = {}  # by row; few have any
-        self._waiting: list[Any] = []
-
-    def add(self, record: Any, line: Line) -> None:
-        self._waiting.append(record)
-        self.lines.append(line)
-        if len(self._waiting) >= SLICE:
-            self.flush()
+        self.waiting: list[Any] = []
 
     def flush(self) -> None:
         # transposed in C: a comprehension over attributes takes five times as long
-        values = zip(*map(msgspec.structs.astuple, self._waiting), strict=True)
-        for column, part in zip(self.columns, values, strict=bool(self._waiting)):
+        values = zip(*map(msgspec.structs.astuple, self.waiting), strict=True)
+        for column, part in zip(self.columns, values, strict=bool(self.waiting)):
             column += part
-        self._waiting = []
+        self.waiting = []
 
     def given(self) -> dict[str, list[Any]]:
         """The columns that hold a value."""
@@ -91,19 +92,27 @@ class _Rows:
         return {name: column for name, column in named if column[0] is not None or column.count(None) < len(column)}
 
 
+class _RowsOfType(dict[type, _Rows]):
+    def __missing__(self, type_: type) -> _Rows:
+        self[type_] = _Rows(contract.kinds()[type_.__name__])
+        return self[type_]
+
+
 def parse(lines: Iterable[Line]) -> Parsed:
     """Parse lines, of one object or of many."""
     parsed = Parsed()
-    rows: dict[type, _Rows] = {}
+    rows: dict[type, _Rows] = _RowsOfType()
     rest = iter(lines)
     while group := list(itertools.islice(rest, GROUP)):
         for line, record, extra in _records(group, parsed):
-            kind = type(record)
-            if kind not in rows:
-                rows[kind] = _Rows(contract.kinds()[kind.__name__])
+            kept = rows[type(record)]
             if extra:
-                rows[kind].extra[len(rows[kind].lines)] = extra
-            rows[kind].add(record, line)
+                kept.extra[len(kept.lines)] = extra
+            kept.waiting.append(record)
+            kept.lines.append(line)
+        for kept in rows.values():
+            if len(kept.waiting) >= SLICE:
+                kept.flush()
     for kept in rows.values():
         _to_columns(kept, parsed)
     return parsed
@@ -211,20 +220,12 @@ def _to_columns(rows: _Rows, parsed: Parsed) -> None:
     for number in is_bad.arg_true():
         culprit = next(name for name, flag in flags.row(number, named=True).items() if flag)
         parsed.rejected.append(Rejected("bad_format", culprit.rstrip("."), rows.lines[number]))
-    extra = pl.Series([rows.extra.get(row) for row in range(raw.height)] if rows.extra else [None], dtype=pl.String)
-    absent = (
-        pl.lit(None, row.polars_type).alias(row.name)
-        for row in kind.fields
-        if row.name not in (*given, contract.KIND_FIELD)
-    )
     numbers = pl.Series([line.object_number for line in rows.lines], dtype=pl.Int64)
-    whole = typed.with_columns(*absent, extra=extra if rows.extra else pl.lit(None, pl.String), object_number=numbers)
-    whole = whole.filter(~is_bad) if is_bad.any() else whole
-    parsed.frames[kind.name] = whole.select(*_columns(kind), "extra", "object_number")
-
-
-def _columns(kind: contract.Kind) -> Iterator[str]:
-    return (row.name for row in kind.fields if row.name != contract.KIND_FIELD)
+    whole = typed.with_columns(object_number=numbers)
+    if rows.extra:
+        extra = pl.Series([rows.extra.get(row) for row in range(raw.height)], dtype=pl.String)
+        whole = whole.with_columns(extra=extra)
+    parsed.frames[kind.name] = whole.filter(~is_bad) if is_bad.any() else whole
 
 
 def _raw_type(row: contract.Field) -> Any:

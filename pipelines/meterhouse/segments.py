@@ -51,6 +51,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     object_number: int = 0  # which object of a batch it stands in
 
+    @property
+    def memory(self) -> int:
+        """About what it takes in memory, in bytes."""
+        return LINE_COST + len(self.data)
+
 
 @dataclass(frozen=True)
 class Damage:

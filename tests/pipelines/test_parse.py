@@ -121,7 +121,8 @@ GOOD_TOKENS = {
 def test_a_value_at_the_limit_of_its_field_is_kept_exactly(field, token):
     line = with_token(field, token)
     assert verdict(line) == []
-    assert parsed(line).frames["model_request"][field].to_list() == [GOOD_TOKENS[field, token]]
+    (row,) = parsed(line).frames["model_request"].to_dicts()
+    assert row.get(field) == GOOD_TOKENS[field, token]
 
 
 @pytest.mark.parametrize("kind", contract.kinds())
@@ -170,7 +171,7 @@ def test_unknown_fields_are_kept_and_do_not_change_the_known_ones():
     row = parsed(raw.line(newer)).frames["model_request"].to_dicts()[0]
     assert json.loads(row.pop("extra")) == {"mood": {"deep": [1, 2.5, None, "é"]}, "energy_wh": 2**70}
     plain = parsed(raw.line(GOOD)).frames["model_request"].to_dicts()[0]
-    assert plain.pop("extra") is None
+    assert "extra" not in plain
     assert row == plain
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from meterhouse import load, segments
+from meterhouse import batch, segments
 from meterhouse.errors import StorageError
 from meterhouse.paths import DataDir
 from pipelines import raw  # noqa: TID251 - the folder of these tests
@@ -18,17 +18,17 @@ BAD = b'{"kind":"prompt\x1b[2J", "note": "=HYPERLINK()"'
 DEADLY = """
 import os, signal, sys
 from pathlib import Path
-from meterhouse import load
+from meterhouse import batch
 from meterhouse.paths import DataDir
 from meterhouse.run import run
 
-real = load.fetch
+real = batch.fetch
 def fetch(storage, row, number=0):
     if "deadly" in row.key:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(storage, row, number)
 
-load.fetch = fetch
+batch.fetch = fetch
 run(sys.argv[1], DataDir(Path(sys.argv[2])))
 """
 
@@ -136,7 +136,7 @@ def test_a_load_that_storage_fails_holds_nothing_against_the_objects(tmp_path, m
         raise StorageError("bucket: is away; run again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(load, "fetch", unreadable)
+        patched.setattr(batch, "fetch", unreadable)
         for _ in range(4):
             with pytest.raises(StorageError):
                 raw.run(str(bucket), data)

@@ -1,0 +1,54 @@
+"""A batch: objects read one after another and parsed a slice at a time, so that neither their bytes nor their lines pile up."""
+
+from collections.abc import Iterable, Iterator
+
+from meterhouse.ledger import Fetched, fetch
+from meterhouse.parse import Parsed, parse
+from meterhouse.segments import Line
+from meterhouse.storage import RawObject, Storage
+
+SLICE_BYTES = 64 * 2**20  # lines that wait to be parsed, as they lie in memory
+BATCH_BYTES = 160 * 2**20  # typed columns: some 600,000 events
+
+
+class Batch:
+    """Objects, read, and what became of their lines; `Fetched.segment` has none of them any more."""
+
+    def __init__(self) -> None:
+        self.objects: list[Fetched] = []
+        self.parsed = Parsed()
+        self._lines: list[Line] = []
+        self._waiting = 0
+
+    def add(self, storage: Storage, row: RawObject) -> None:
+        """Read one more object."""
+        one = fetch(storage, row, len(self.objects))
+        self.objects.append(one)
+        self._waiting += one.segment.memory
+        self._lines += one.segment.lines
+        one.segment.lines = []
+        if self._waiting >= SLICE_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """Parse what waits."""
+        lines, self._lines, self._waiting = self._lines, [], 0
+        self.parsed.extend(parse(lines))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is to be written before another object is read."""
+        return self._waiting == 0 and self.parsed.memory >= BATCH_BYTES
+
+
+def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
+    """The objects, in order, in batches that fit the memory whatever their number."""
+    batch = Batch()
+    for row in objects:
+        batch.add(storage, row)
+        if batch.is_full:
+            yield batch
+            batch = Batch()
+    if batch.objects:
+        batch.close()
+        yield batch
