@@ -7,8 +7,8 @@ from meterhouse.parse import Parsed, parse
 from meterhouse.segments import Line
 from meterhouse.storage import RawObject, Storage
 
-SLICE_BYTES = 64 * 2**20  # lines that wait to be parsed, as they lie in memory
-BATCH_BYTES = 160 * 2**20  # typed columns: some 600,000 events
+SLICE_BYTES = 32 * 2**20  # lines that wait to be parsed, as they lie in memory
+BATCH_BYTES = 80 * 2**20  # typed columns: some 300,000 events
 
 
 class Batch:

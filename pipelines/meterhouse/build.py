@@ -15,15 +15,12 @@ from typing import Self
 import duckdb
 
 from meterhouse import contract, scores, seeds
+from meterhouse.build_state import PUBLISHED, BuildState
 from meterhouse.catalog import LEDGER_TABLES, Catalog, rows_of
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
-STATE = """CREATE TABLE IF NOT EXISTS model_state (
-    model VARCHAR PRIMARY KEY, load_seq BIGINT, fingerprint VARCHAR, row_count BIGINT);
-CREATE TABLE IF NOT EXISTS moved_days (day DATE, load_seq BIGINT)"""  # days that lost a row to another day
 GROUP_ROWS = 1_500_000  # of the lake, in the days that a model built whole computes at once
-PUBLISHED = "(published)"  # pseudo-model whose watermark is what readers have
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Builder:
         self.models = load_models()
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
         self.db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        self.db.execute(STATE)
+        self.state = BuildState(self.db)
         seeds.register(self.db, seed_tables)
         outside = {seed.name: seed.digest for seed in seed_tables} | scores.digests()
         self.fingerprints = lineage_fingerprints(self.models, outside)
@@ -57,7 +54,7 @@ class Builder:
 
     def is_current(self) -> bool:
         """Whether every model has seen the last load, no file changed since, and the result was published."""
-        done = dict(self.db.execute("SELECT model, load_seq || fingerprint FROM model_state").fetchall())
+        done = self.state.done()
         seq = self.catalog.load_seq
         kept = [model for model in self.models.values() if model.kind != "view"]
         built = all(done.get(model.name) == f"{seq}{self.fingerprints[model.name]}" for model in kept)
@@ -69,12 +66,9 @@ class Builder:
         """Names the state of lake and files that is to be built."""
         return f"{self.catalog.load_seq}-{self._all_files()}"
 
-    def mark_published(self) -> None:
+    def mark_published(self, file: Path) -> None:
         """Remember that readers have what was built; a build whose checks failed is not marked and stays due."""
-        self.db.execute(
-            "INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, 0)",
-            [PUBLISHED, self.catalog.load_seq, self._all_files()],
-        )
+        self.state.publish(self.catalog.load_seq, self._all_files(), file.name)
 
     def _all_files(self) -> str:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
@@ -84,18 +78,17 @@ class Builder:
 
         The neighbours matter because one request can be seen on both sides of midnight.
         """
-        seq, fingerprint = self._state(model)
+        seq, fingerprint = self.state.watermark(model.name)
         since = seq if fingerprint == self.fingerprints[model.name] else -1
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(since) for step in (-1, 0, 1)}
-        moved = self.db.execute("SELECT day FROM moved_days WHERE load_seq > ?", [since]).fetchall()
-        return sorted(touched.union(day for (day,) in moved))
+        return sorted(touched.union(self.state.moved_since(since)))
 
     def build(self, model: Model, days: Iterable[date] | None = None) -> Built:
         """Bring one model up to date, or rebuild the given days of it whatever its watermark."""
         if model.kind == "view":
             self._provide(model, None)
             return Built(model.name, 0, ())
-        seq, fingerprint = self._state(model)
+        seq, fingerprint = self.state.watermark(model.name)
         is_same = fingerprint == self.fingerprints[model.name]
         days = days if is_same and model.kind == "daily" else None
         if days is None and is_same and seq == self.catalog.load_seq:
@@ -104,8 +97,13 @@ class Builder:
         if model.kind == "table" or not is_same:
             return self._build_whole(model, wanted)
         moved = self._compute(model, wanted)
-        rows = self._commit(model, lambda: self._replace_days(model), moved, moves_watermark=days is None)
-        return Built(model.name, rows, tuple(sorted({*wanted, *moved})))
+        replaced = sorted({*wanted, *moved})
+
+        def fill() -> int:
+            self.state.move(moved, self.catalog.load_seq)
+            return self._replace_days(model)
+
+        return Built(model.name, self._commit(model, fill, replaced, moves_watermark=days is None), tuple(replaced))
 
     def adopt(self, model: Model, folder: Path) -> Built:
         """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
@@ -142,18 +140,15 @@ class Builder:
         return groups
 
     def _commit(
-        self, model: Model, change: Callable[[], int], moved: Iterable[date] = (), moves_watermark: bool = True
+        self, model: Model, change: Callable[[], int], days: list[date] | None = None, moves_watermark: bool = True
     ) -> int:
-        """Change the table and remember how far the model is, in one transaction; gives the number of new rows."""
+        """Change the table, all or some days of it, and remember that, in one transaction; gives the number of new rows."""
         self.db.execute("BEGIN")
         try:
             rows = change()
-            self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [[*moved], self.catalog.load_seq])
+            self.state.change(model.name, days)
             if moves_watermark:
-                self.db.execute(
-                    "INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)",
-                    [model.name, self.catalog.load_seq, self.fingerprints[model.name], rows],
-                )
+                self.state.advance(model.name, self.catalog.load_seq, self.fingerprints[model.name], rows)
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
@@ -165,13 +160,20 @@ class Builder:
         """Bring every model up to date, in order, with progress on stderr."""
         return [self.build(model) for model in self.models.values()]
 
+    def news(self) -> dict[str, list[date] | None]:
+        """What readers do not have yet: days of daily models, and None for a model of which all rows may be new."""
+        changes = dict(self.state.changes())
+        if self.state.published_file is None:
+            return dict.fromkeys(self.models)
+        return {
+            name: days if self.models[name].kind == "daily" else None
+            for name, days in changes.items()
+            if name in self.models
+        }
+
     def rows_by_day(self, model: Model) -> dict[str, int]:
         """Number of rows of each day of a daily model."""
         return dict(self.db.execute(f"SELECT CAST(day AS VARCHAR), count(*) FROM {model.name} GROUP BY 1").fetchall())
-
-    def _state(self, model: Model) -> tuple[int, str]:
-        row = self.db.execute("SELECT load_seq, fingerprint FROM model_state WHERE model = ?", [model.name]).fetchone()
-        return (row[0], row[1]) if row else (-1, "")
 
     def _provide(self, model: Model, days: list[date] | None) -> None:
         """The days to build, and the lake's files that can hold rows of them, a day more on each side."""

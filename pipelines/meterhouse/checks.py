@@ -4,12 +4,14 @@ A check is never skipped and never repairs; one bad row keeps the new snapshot f
 people must see the page that shows them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
 
+from meterhouse.build import Builder
 from meterhouse.errors import CheckError, ModelError
 from meterhouse.models import Model, load_models
 from meterhouse.paths import DataDir
@@ -79,12 +81,21 @@ def _column_check(model: Model, column: str, test: Any) -> Check:
     )
 
 
-def run_checks(db: duckdb.DuckDBPyConnection, model: Model) -> list[Verdict]:
-    """Run all checks of one model."""
+def check_news(builder: Builder, model: Model) -> list[Verdict]:
+    """Run all checks of one model on the rows that readers do not have yet; tables that are built whole are checked whole."""
+    return run_checks(builder.db, model, builder.news().get(model.name, []) if model.kind == "daily" else None)
+
+
+def run_checks(db: duckdb.DuckDBPyConnection, model: Model, days: Sequence[date] | None = None) -> list[Verdict]:
+    """Run all checks of one model, on all rows or on those of some days."""
+    rows = ""
+    if days is not None:
+        listed = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
+        rows = f"WITH {model.name} AS (SELECT * FROM main.{model.name} WHERE day IN ({listed})) "
     verdicts = []
     for check in checks_of(model):
-        row = db.execute(f"SELECT count(*) FROM ({check.bad_rows})").fetchone()
-        verdicts.append(Verdict(check, int(row[0]) if row else 0))
+        ((bad_count,),) = db.execute(f"{rows}SELECT count(*) FROM ({check.bad_rows})").fetchall()
+        verdicts.append(Verdict(check, bad_count))
     return verdicts
 
 

@@ -7,7 +7,6 @@ that keeps killing the load is set aside after three attempts, so that it cannot
 import hashlib
 import sys
 from collections.abc import Iterator
-from datetime import UTC
 
 from meterhouse import lake, ledger, reload
 from meterhouse.batch import Batch, batches
@@ -22,15 +21,11 @@ MAX_ATTEMPTS = len(GROUP_OBJECTS)
 
 
 def load(storage: Storage, catalog: Catalog) -> Loaded:
-    """Load every object that the ledger does not know, by day of receipt; then parked lines that code has learnt.
-
-    By day, because ids are looked for on the days that a batch touches: in the order of senders each would touch all.
-    """
+    """Load every object that the ledger does not know, in the storage's order; then parked lines that code has learnt."""
     result = Loaded()
     known = _known(catalog)
     keys = {key for key, _ in known}
     fresh = [row for row in storage.segments() if (row.key, row.etag) not in known]
-    fresh.sort(key=lambda row: (row.modified_at.astimezone(UTC).date(), row.key))
     for row in (row for row in fresh if row.key in keys):
         _note_change(storage, catalog, row, result)
     for group in _groups(catalog, [row for row in fresh if row.key not in keys], result):

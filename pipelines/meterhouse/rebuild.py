@@ -60,7 +60,9 @@ class AsReceived(Storage):
         rows = [replace(row, modified_at=known[row.key].received_at) if row.key in known else row
                 for row in super().segments()]  # fmt: skip
         return iter(
-            sorted(rows, key=lambda row: (row.key not in known, row.key in known and known[row.key].load_seq, row))
+            sorted(
+                rows, key=lambda row: (row.key not in known, row.key in known and known[row.key].load_seq, row.place)
+            )
         )
 
 

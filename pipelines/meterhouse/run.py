@@ -63,5 +63,5 @@ def build_and_check(
 ) -> list[Built]:
     """Bring every model up to date; raises CheckError when a promise is broken."""
     built = build_models(builder)
-    checks.require([row for model in builder.models.values() for row in checks.run_checks(builder.db, model)])
+    checks.require([row for model in builder.models.values() for row in checks.check_news(builder, model)])
     return built

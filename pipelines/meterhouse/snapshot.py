@@ -4,11 +4,12 @@ A reader has the old file or the new one, never a mixture, also when the writer 
 """
 
 import contextlib
+import hashlib
 import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -22,6 +23,7 @@ from meterhouse.models import Model
 from meterhouse.paths import DataDir
 
 KEEP = 3
+ALL_ANEW = 24  # each so many publications write all tables again, for copies of copies grow
 _opening = threading.Lock()  # settings belong to the file: its first connection in a process makes them for all
 _NAME = re.compile(r"warehouse-(\d{8})\.duckdb\Z")
 
@@ -40,7 +42,7 @@ def publish(builder: Builder) -> Path:
     final.with_suffix(".tmp").rename(final)
     _swap_link(data.current, final)
     _copy(final, data.warehouse)
-    builder.mark_published()
+    builder.mark_published(final)
     for _, old in sorted(_versions(data))[:-KEEP]:
         old.unlink()
     return final
@@ -53,26 +55,64 @@ def _versions(data: DataDir) -> Iterator[tuple[int, Path]]:
 
 
 def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) -> None:
-    """Copy table by table, in the order of each grain, with the words of the header."""
+    """A copy of the last snapshot with what is new, or all tables anew."""
+    public = [model for model in builder.models.values() if model.is_public]
+    words = hashlib.sha256(repr([_words(model) for model in public]).encode()).hexdigest()[:16]
+    base = _base(builder, version, words)
+    news = builder.news() if base else dict.fromkeys(builder.models)
+    if base:
+        shutil.copyfile(base, path)
     db = builder.db
     db.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS snapshot")
     try:
-        for model in builder.models.values():
-            if model.is_public:
-                keys = ", ".join(model.grain)
-                db.execute(f"CREATE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} ORDER BY {keys}")
+        anew = [model for model in public if news.get(model.name, []) is None]
+        for model in anew:
+            order = "day" if model.kind == "daily" else ", ".join(model.grain)
+            db.execute(f"CREATE OR REPLACE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} ORDER BY {order}")
+        for model in public:
+            if days := news.get(model.name):
+                _replace_days(db, model, days)
         for table in LEDGER_TABLES:
-            db.execute(f"CREATE TABLE snapshot.{table} AS SELECT * FROM {table} ORDER BY ALL")
+            db.execute(f"CREATE OR REPLACE TABLE snapshot.{table} AS SELECT * FROM {table} ORDER BY ALL")
         db.execute(
-            "CREATE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, meterhouse VARCHAR, "
-            "lake MAP(VARCHAR, BIGINT))"
+            "CREATE OR REPLACE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, "
+            "meterhouse VARCHAR, lake MAP(VARCHAR, BIGINT), words VARCHAR)"
         )
-        db.execute("INSERT INTO snapshot.snapshot_info VALUES (?, ?, ?, ?, map(?::VARCHAR[], ?::BIGINT[]))",
-                   [version, datetime.now(UTC), builder.catalog.load_seq, __version__, [*lake], [*lake.values()]])  # fmt: skip
-        _comment(db, builder.models.values())
+        db.execute("INSERT INTO snapshot.snapshot_info VALUES (?, ?, ?, ?, map(?::VARCHAR[], ?::BIGINT[]), ?)",
+                   [version, datetime.now(UTC), builder.catalog.load_seq, __version__, [*lake], [*lake.values()], words])  # fmt: skip
+        _comment(db, anew)
         db.execute("CHECKPOINT snapshot")
     finally:
         db.execute("DETACH snapshot")
+
+
+def _base(builder: Builder, version: int, words: str) -> Path | None:
+    """The last snapshot, when what is new can be put into a copy of it: it is ours, of this code, and not worn out."""
+    base = builder.catalog.data.current.resolve()
+    if version % ALL_ANEW == 0 or builder.state.published_file != base.name or not base.is_file():
+        return None
+    try:
+        with open_snapshot(base) as db:
+            made_by = db.execute("SELECT meterhouse, words FROM snapshot_info").fetchall()
+    except duckdb.Error:  # damaged, or of an older form
+        return None
+    return base if made_by == [(__version__, words)] else None
+
+
+def _replace_days(db: duckdb.DuckDBPyConnection, model: Model, days: list[date]) -> None:
+    """Put the days' rows in place of those of the last snapshot, in one transaction."""
+    where = "WHERE day IN (SELECT unnest(?::DATE[]))"
+    with db.cursor() as writer:
+        writer.execute("BEGIN")
+        writer.execute(f"DELETE FROM snapshot.{model.name} {where}", [days])
+        writer.execute(f"INSERT INTO snapshot.{model.name} BY NAME FROM {model.name} {where} ORDER BY day", [days])
+        writer.execute("COMMIT")
+
+
+def _words(model: Model) -> dict[str, str]:
+    """The comments that the table and its columns get."""
+    columns = {f"COLUMN snapshot.{model.name}.{name}": column.about for name, column in model.columns.items()}
+    return {f"TABLE snapshot.{model.name}": model.description, **columns}
 
 
 def _comment(db: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
@@ -80,11 +120,10 @@ def _comment(db: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
 
     In one transaction: hundreds of commits would cost more than the tables.
     """
-    words = {"COLUMN snapshot.snapshot_info.lake": "version of each Delta table that was read"}
+    words = {"COLUMN snapshot.snapshot_info.lake": "version of each Delta table that was read",
+             "COLUMN snapshot.snapshot_info.words": "digest of all descriptions"}  # fmt: skip
     for model in models:
-        if model.is_public:
-            words[f"TABLE snapshot.{model.name}"] = model.description
-            words |= {f"COLUMN snapshot.{model.name}.{name}": column.about for name, column in model.columns.items()}
+        words |= _words(model)
     with db.cursor() as writer:  # of its own: a failure leaves no transaction open where the file is detached
         writer.execute("BEGIN")
         for target, about in words.items():

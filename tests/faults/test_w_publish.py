@@ -120,3 +120,5 @@ def number_all(builder: Builder, number: int) -> None:
     """Every row of both tables names the publication."""
     builder.db.execute(f"UPDATE rpt_accounting SET spooled = {number}")
     builder.db.execute(f"UPDATE dim_days SET month = '{number}'")
+    for name in NARROW:
+        builder.state.change(name, None)

@@ -54,7 +54,7 @@ def test_a_rebuild_of_a_copied_bucket_keeps_the_times_of_receipt_and_all_tables(
     before = data.current.resolve()
     done = raw.command("rebuild", "--from", "raw", "--raw", str(bucket), "--data", str(data.root))
     assert done.returncode == 0
-    assert {line.split()[3] for line in done.stdout.splitlines()} == {"equal"}
+    assert {line.split()[3] for line in done.stdout.splitlines()} == {"equal"}, done.stdout
     assert "3 objects, 10 events in " in done.stderr
     assert "0 of 32 tables differ; swapped in" in done.stderr
     assert data.current.resolve() != before

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import duckdb
 import pytest
 
-from meterhouse import checks, seeds, snapshot
+from meterhouse import checks, load, seeds, snapshot
 from meterhouse.build import Builder
 from meterhouse.catalog import Catalog
 from meterhouse.errors import CheckError, LockedError, MeterhouseError
@@ -80,6 +81,7 @@ def test_a_publish_that_fails_half_way_leaves_the_last_snapshot_and_the_next_run
         Builder(catalog, seeds.read_seeds(Storage(str(house / "bucket")))) as builder,
     ):
         builder.db.execute("ALTER TABLE rpt_usage_daily RENAME TO elsewhere")
+        builder.state.change("rpt_usage_daily", None)
         with pytest.raises(duckdb.Error):
             snapshot.publish(builder)
         builder.db.execute("ALTER TABLE elsewhere RENAME TO rpt_usage_daily")
@@ -177,3 +179,73 @@ def test_a_snapshot_cannot_be_written_and_reads_no_other_file(house):
                           "INSTALL httpfs"):  # fmt: skip
             with pytest.raises(duckdb.Error):
                 db.execute(statement)
+
+
+OLD, NEW = "2026-03-02", "2026-03-20"
+NEW_ENDED = datetime(2026, 3, 20, 10, tzinfo=UTC)
+WHY_ANEW = {
+    "other code wrote the last one": lambda data, monkeypatch: monkeypatch.setattr(snapshot, "__version__", "0.0.1"),
+    "it is the turn of one": lambda data, monkeypatch: monkeypatch.setattr(snapshot, "ALL_ANEW", 1),
+    "another file is current": lambda data, monkeypatch: (
+        data.current.resolve().rename(data.snapshots / "warehouse-00000009.duckdb")
+        and snapshot._swap_link(data.current, data.snapshots / "warehouse-00000009.duckdb")
+    ),
+    "the last one is damaged": lambda data, monkeypatch: data.current.resolve().write_bytes(b"damaged"),
+}
+
+
+def scratched(house) -> DataDir:
+    """A house whose snapshot was scratched on an old day, and to which an event of another day has come since."""
+    data = DataDir(house / "data")
+    with duckdb.connect(str(data.current.resolve())) as db:
+        db.execute(f"UPDATE fct_requests SET branch = 'scratch' WHERE day = DATE '{OLD}'")
+    raw.segment(house / "bucket", [raw.event(at=f"{NEW}T10:00:00Z", key=("new",))], seq=2)
+    return data
+
+
+def days_and_scratches(data: DataDir) -> list[tuple]:
+    return raw.rows(
+        data, "SELECT CAST(day AS VARCHAR), bool_or(branch = 'scratch') FROM fct_requests GROUP BY ALL ORDER BY ALL"
+    )
+
+
+def test_a_publication_puts_only_the_days_that_changed_into_a_copy_of_the_last_snapshot(house):
+    data = scratched(house)
+    raw.published(house / "bucket", data.root)
+    assert days_and_scratches(data) == [(OLD, True), (NEW, None)]
+    assert raw.rows(data, "SELECT count(*), max(ended_at) FROM fct_sessions") == [(1, NEW_ENDED)]
+    raw.segment(house / "bucket", [raw.event(at=f"{OLD}T10:00:00Z", key=("late",))], seq=3)
+    raw.published(house / "bucket", data.root)
+    assert days_and_scratches(data) == [(OLD, None), (NEW, None)]
+
+
+@pytest.mark.parametrize("why", WHY_ANEW)
+def test_a_publication_writes_all_tables_anew_when(house, monkeypatch, why):
+    data = scratched(house)
+    WHY_ANEW[why](data, monkeypatch)
+    run(str(house / "bucket"), data)
+    assert days_and_scratches(data) == [(OLD, None), (NEW, None)]
+
+
+def test_what_was_built_and_failed_its_checks_is_checked_and_published_later(house):
+    """The days that changed are remembered until readers have them."""
+    data = scratched(house)
+    with (
+        run_lock(data),
+        Catalog(data) as catalog,
+        Builder(catalog, seeds.read_seeds(Storage(str(house / "bucket")))) as builder,
+    ):
+        load.load(Storage(str(house / "bucket")), catalog)
+        builder.build_all()
+        builder.db.execute(f"UPDATE fct_requests SET input_tokens = -1 WHERE day = DATE '{NEW}'")
+        builder.db.execute(f"UPDATE fct_requests SET input_tokens = -1 WHERE day = DATE '{OLD}'")
+        (broken,) = [row for row in checks.check_news(builder, builder.models["fct_requests"]) if not row.is_passed]
+        assert (broken.check.name, broken.bad_count) == ("input_tokens_is_at_least_0", 1), (
+            "the old day was checked before"
+        )
+    with pytest.raises(CheckError, match="input_tokens >= 0"):
+        run(str(house / "bucket"), data)
+    with duckdb.connect(str(data.build)) as db:
+        db.execute("UPDATE fct_requests SET input_tokens = 1")
+    run(str(house / "bucket"), data)
+    assert days_and_scratches(data) == [(OLD, True), (NEW, None)]

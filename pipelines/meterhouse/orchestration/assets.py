@@ -106,7 +106,7 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
         began = time.monotonic()
         built = workshop.builder.build(model, _asked_days(context, model))
         seconds = _since(began)
-        verdicts = checks.run_checks(workshop.builder.db, model)
+        verdicts = checks.check_news(workshop.builder, model)
         if model.kind == "daily":
             rows = workshop.builder.rows_by_day(model)
             for key in context.partition_keys:

@@ -1,0 +1,73 @@
+"""What `build.duckdb` remembers of its own state: how far each model is, and what changed since readers were last given it.
+
+Every method writes inside the caller's transaction, so that a table and what is said of it change together.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import duckdb
+
+SCHEMA = """CREATE TABLE IF NOT EXISTS model_state (
+    model VARCHAR PRIMARY KEY, load_seq BIGINT, fingerprint VARCHAR, row_count BIGINT);
+CREATE TABLE IF NOT EXISTS moved_days (day DATE, load_seq BIGINT);
+CREATE TABLE IF NOT EXISTS changed_days (model VARCHAR, day DATE);
+CREATE TABLE IF NOT EXISTS published_file (name VARCHAR)"""
+# moved_days: days that lost a row to another day; changed_days: not published yet, NULL for a table built whole
+PUBLISHED = "(published)"  # pseudo-model whose watermark is what readers have
+
+
+class BuildState:
+    """The state of one working database; days are UTC days."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self.db = db
+        self.db.execute(SCHEMA)
+
+    def done(self) -> dict[str, str]:
+        """For each model the load it has seen and its fingerprint, as one text."""
+        return dict(self.db.execute("SELECT model, load_seq || fingerprint FROM model_state").fetchall())
+
+    def watermark(self, model: str) -> tuple[int, str]:
+        """The last load that the model has seen, and the fingerprint it was built with; -1 before it was built."""
+        rows = self.db.execute("SELECT load_seq, fingerprint FROM model_state WHERE model = ?", [model]).fetchall()
+        return rows[0] if rows else (-1, "")
+
+    def advance(self, model: str, load_seq: int, fingerprint: str, rows: int = 0) -> None:
+        """Move a model's watermark."""
+        self.db.execute("INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)", [model, load_seq, fingerprint, rows])
+
+    def move(self, days: Iterable[date], load_seq: int) -> None:
+        """Note days that lost a row to another day; models downstream must build them too."""
+        self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [[*days], load_seq])
+
+    def moved_since(self, load_seq: int) -> list[date]:
+        """Days that lost a row after a load."""
+        rows = self.db.execute("SELECT day FROM moved_days WHERE load_seq > ?", [load_seq]).fetchall()
+        return [day for (day,) in rows]
+
+    def change(self, model: str, days: Iterable[date] | None) -> None:
+        """Note days whose rows were replaced, or None: all rows were."""
+        changed = [None] if days is None else [*days]
+        self.db.execute("INSERT INTO changed_days SELECT ?, unnest(?::DATE[])", [model, changed])
+
+    def changes(self) -> Mapping[str, list[date] | None]:
+        """What changed since the last publication, by model; None for a model that was built whole."""
+        rows = self.db.execute(
+            "SELECT model, bool_or(day IS NULL), list(DISTINCT day ORDER BY day) FROM changed_days GROUP BY model"
+        ).fetchall()
+        return {model: None if is_whole else days for model, is_whole, days in rows}
+
+    def publish(self, load_seq: int, fingerprint: str, file: str) -> None:
+        """Note what readers have and in which file, in one transaction of its own."""
+        self.db.execute("BEGIN")
+        self.advance(PUBLISHED, load_seq, fingerprint)
+        self.db.execute("DELETE FROM changed_days; DELETE FROM published_file")
+        self.db.execute("INSERT INTO published_file VALUES (?)", [file])
+        self.db.execute("COMMIT")
+
+    @property
+    def published_file(self) -> str | None:
+        """Name of the file that readers were last given by this database."""
+        rows = self.db.execute("SELECT name FROM published_file").fetchall()
+        return rows[0][0] if rows else None
