@@ -30,53 +30,20 @@ columns:
   list_cost_pico: {about: "Sum of the known list costs; NULL when none is known.", unit: "1e-12 usd"}
   list_cost_usd: {about: "The same in dollars, exact.", unit: usd}
 */
-WITH things AS (
-  SELECT agent, session_id, started_at AS seen_at, agent_version, surface, person_key, repository, branch, parent_session_id,
-    CAST(NULL AS VARCHAR) AS started_by
-  FROM fct_requests
-  UNION ALL
-  SELECT agent, session_id, prompted_at, NULL, NULL, person_key, repository, NULL, NULL, NULL FROM fct_prompts
-  UNION ALL
-  SELECT agent, session_id, called_at, agent_version, NULL, person_key, repository, branch, NULL, NULL FROM fct_tool_calls
-  UNION ALL
-  SELECT agent, session_id, occurred_at, agent_version, surface, person_key, repository, branch, parent_session_id, started_by
-  FROM lake_session
-),
-
-sessions AS (
+WITH sessions AS (
   SELECT
-    agent, session_id, min(seen_at) AS started_at, max(seen_at) AS ended_at, max(agent_version) AS agent_version,
+    agent, session_id, min(started_at) AS started_at, max(ended_at) AS ended_at, max(agent_version) AS agent_version,
     max(surface) AS surface, max(person_key) AS person_key, min(repository) AS repository, min(branch) AS branch,
-    max(parent_session_id) AS parent_session_id, coalesce(max(CASE WHEN parent_session_id IS NOT NULL THEN started_by END), max(started_by)) AS started_by
-  FROM things
-  GROUP BY agent, session_id
-),
-
-spent AS (
-  SELECT
-    agent, session_id, count(*) AS requests, count(*) FILTER (WHERE status <> 'ok') AS failed_requests,
-    CAST(sum(input_tokens) AS BIGINT) AS input_tokens, CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
-    count(*) FILTER (WHERE status = 'ok' AND list_cost_pico IS NULL) AS unpriced_requests,
+    max(parent_session_id) AS parent_session_id, coalesce(max(started_by_of_child), max(started_by)) AS started_by,
+    CAST(sum(requests) AS BIGINT) AS requests, CAST(sum(failed_requests) AS BIGINT) AS failed_requests,
+    CAST(sum(prompts) AS BIGINT) AS prompts, CAST(sum(tool_calls) AS BIGINT) AS tool_calls,
+    CAST(sum(failed_tool_calls) AS BIGINT) AS failed_tool_calls, CAST(sum(lines_added) AS BIGINT) AS lines_added,
+    CAST(sum(lines_removed) AS BIGINT) AS lines_removed, CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
+    CAST(sum(output_tokens) AS BIGINT) AS output_tokens, CAST(sum(unpriced_requests) AS BIGINT) AS unpriced_requests,
     CAST(sum(list_cost_pico) AS BIGINT) AS list_cost_pico
-  FROM fct_requests
+  FROM fct_session_days
   GROUP BY agent, session_id
-),
-
-asked AS (
-  SELECT agent, session_id, count(*) AS prompts FROM fct_prompts WHERE origin IN ('person', 'unknown') GROUP BY agent, session_id
-),
-
-called AS (
-  SELECT agent, session_id, count(*) AS tool_calls, count(*) FILTER (WHERE NOT success AND decision IS DISTINCT FROM 'reject') AS failed_tool_calls
-  FROM fct_tool_calls
-  GROUP BY agent, session_id
-),
-
-changed AS (
-  SELECT agent, session_id, CAST(sum(lines_added) AS BIGINT) AS lines_added, CAST(sum(lines_removed) AS BIGINT) AS lines_removed
-  FROM fct_code_changes
-  WHERE decision = 'accept'
-  GROUP BY agent, session_id
+  HAVING min(started_at) IS NOT NULL
 )
 
 SELECT
@@ -94,23 +61,19 @@ SELECT
   teams.division,
   sessions.repository,
   sessions.branch,
-  coalesce(spent.requests, 0) AS requests,
-  coalesce(spent.failed_requests, 0) AS failed_requests,
-  coalesce(asked.prompts, 0) AS prompts,
-  coalesce(called.tool_calls, 0) AS tool_calls,
-  coalesce(called.failed_tool_calls, 0) AS failed_tool_calls,
-  coalesce(changed.lines_added, 0) AS lines_added,
-  coalesce(changed.lines_removed, 0) AS lines_removed,
-  spent.input_tokens,
-  spent.output_tokens,
-  coalesce(spent.unpriced_requests, 0) AS unpriced_requests,
-  spent.list_cost_pico,
-  CAST(CAST(spent.list_cost_pico AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(13, 12)) AS DECIMAL(38, 12)) AS list_cost_usd
+  sessions.requests,
+  sessions.failed_requests,
+  sessions.prompts,
+  sessions.tool_calls,
+  sessions.failed_tool_calls,
+  sessions.lines_added,
+  sessions.lines_removed,
+  sessions.input_tokens,
+  sessions.output_tokens,
+  sessions.unpriced_requests,
+  sessions.list_cost_pico,
+  CAST(CAST(sessions.list_cost_pico AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(13, 12)) AS DECIMAL(38, 12)) AS list_cost_usd
 FROM sessions
-LEFT JOIN spent ON sessions.agent = spent.agent AND sessions.session_id = spent.session_id
-LEFT JOIN asked ON sessions.agent = asked.agent AND sessions.session_id = asked.session_id
-LEFT JOIN called ON sessions.agent = called.agent AND sessions.session_id = called.session_id
-LEFT JOIN changed ON sessions.agent = changed.agent AND sessions.session_id = changed.session_id
 LEFT JOIN dim_people AS people
   ON sessions.person_key = people.person_key AND CAST(sessions.started_at AS DATE) >= people.valid_from
   AND CAST(sessions.started_at AS DATE) < people.valid_to

@@ -24,7 +24,7 @@ def test_a_column_is_made_of_columns_or_counts_rows_or_names_the_branch_of_a_uni
     assert all(found.values())
     assert {name for name, sources in found.items() if lineage.CONSTANT in sources} == CONSTANTS
     counted = {name for name, sources in found.items() if lineage.ROWS in sources}
-    assert {"fct_sessions.requests", "rpt_accounting.objects"} <= counted
+    assert {"fct_session_days.requests", "rpt_accounting.objects"} <= counted
 
 
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.kind != "view"])
