@@ -4,6 +4,7 @@ description: >
   says why in price_status; what was priced on an assumption says which in price_flags. Never 0 for unknown.
 grain: [request_id]
 kind: daily
+placed_by: int_requests
 columns:
   request_id: {about: The request, tests: [not_null, unique]}
   day: {about: UTC day of the request; decides which price holds, tests: [not_null]}

@@ -4,6 +4,7 @@ description: >
   know is no disagreement. Which value the request got is in fct_requests.
 grain: [request_id, field]
 kind: daily
+placed_by: int_request_links
 public: true
 columns:
   request_id: {about: "The request.", tests: [not_null]}

@@ -12,6 +12,7 @@ columns:
   request_id: {about: "The request it saw.", tests: [not_null]}
   day: {about: "UTC day on which the request was first seen.", tests: [not_null]}
   rule: {about: "id, or tokens where only session, model, tokens and time tie it to the others.", tests: [[id, tokens]]}
+  observed_on: {about: "UTC day under which the lake holds the observation.", tests: [not_null]}
   is_only_witness: {about: "Whether nothing else saw the request.", tests: [not_null]}
 */
 WITH seen AS (
@@ -220,7 +221,7 @@ several AS (
   SELECT
     seen.event_id,
     coalesce(named.request_id, seen.thing_id) AS request_id,
-    seen.day,
+    seen.day AS observed_on,
     CASE WHEN named.thing_id IS NULL THEN 'id' ELSE 'tokens' END AS rule
   FROM seen
   LEFT JOIN named ON seen.thing_id = named.thing_id
@@ -228,15 +229,16 @@ several AS (
 ),
 
 placed AS (
-  SELECT event_id, thing_id AS request_id, day, 'id' AS rule, true AS is_only_witness
+  SELECT event_id, thing_id AS request_id, day, 'id' AS rule, day AS observed_on, true AS is_only_witness
   FROM seen
   WHERE thing_id NOT IN (SELECT thing_id FROM repeated UNION ALL SELECT thing_id FROM named)
   UNION ALL
   -- a clock that was ahead puts one event, sent twice, on two days of receipt
-  SELECT DISTINCT event_id, request_id, min(day) OVER (PARTITION BY request_id), rule, false
-  FROM several
+  SELECT event_id, request_id, min(day), min(rule), min(observed_on), false
+  FROM (SELECT *, min(observed_on) OVER (PARTITION BY request_id) AS day FROM several) AS dated
+  GROUP BY event_id, request_id
 )
 
-SELECT event_id, request_id, day, rule, is_only_witness
+SELECT event_id, request_id, day, rule, observed_on, is_only_witness
 FROM placed
 WHERE day IN (SELECT day FROM run_days)

@@ -6,6 +6,7 @@ description: >
   What that witness does not say is taken from the others.
 grain: [request_id]
 kind: daily
+placed_by: int_request_links
 columns:
   request_id: {about: "The provider's id of the response, or the agent's own within the session.", tests: [not_null]}
   day: {about: "UTC day on which the request was first seen.", tests: [not_null]}

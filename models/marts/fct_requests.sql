@@ -2,6 +2,7 @@
 description: One row per model request, counted once whoever saw it, priced at the public list price of its day.
 grain: [request_id]
 kind: daily
+placed_by: int_requests
 columns:
   request_id: {about: "The provider's id of the response, or the agent's own within the session.", tests: [not_null]}
   day: {about: "UTC day on which the request was first seen.", tests: [not_null]}

@@ -14,7 +14,7 @@ from typing import Self
 
 import duckdb
 
-from meterhouse import contract, scores, seeds
+from meterhouse import contract, days_together, reseed, scores, seeds
 from meterhouse.build_state import PUBLISHED, BuildState
 from meterhouse.catalog import LEDGER_TABLES, Catalog, rows_of
 from meterhouse.errors import LakeError, ModelError
@@ -41,9 +41,12 @@ class Builder:
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
         self.db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         self.state = BuildState(self.db)
-        seeds.register(self.db, seed_tables)
-        outside = {seed.name: seed.digest for seed in seed_tables} | scores.digests()
-        self.fingerprints = lineage_fingerprints(self.models, outside)
+        reseed.register(self.db, seed_tables)
+        outside = {seed.name: seed.digest for seed in seed_tables if not reseed.is_dated(seed)} | scores.digests()
+        dated = reseed.dated_digests(self.models, seed_tables)
+        self.fingerprints = {
+            name: digest + dated[name] for name, digest in lineage_fingerprints(self.models, outside).items()
+        }
         self._copy_ledger()
 
     def __enter__(self) -> Self:
@@ -74,29 +77,43 @@ class Builder:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
 
     def due_days(self, model: Model) -> list[date]:
-        """Days that the model must replace: those touched since its watermark, and their neighbours.
+        """Days that the model must replace: those touched since its watermark, their neighbours, and those of changed seeds.
 
         The neighbours matter because one request can be seen on both sides of midnight.
         """
-        seq, fingerprint = self.state.watermark(model.name)
-        since = seq if fingerprint == self.fingerprints[model.name] else -1
-        touched = {day + timedelta(days=step) for day in self.catalog.days_since(since) for step in (-1, 0, 1)}
-        return sorted(touched.union(self.state.moved_since(since)))
+        seq = self._watermark(model) if self._is_same(model) else -1
+        touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
+        if first := self._reseeded_from(model):
+            touched.update(day for day in self.catalog.days_since(-1) if day >= first)
+        return sorted(touched.union(self.state.moved_since(seq), days_together.tied(self.db, self.models, touched)))
+
+    def _watermark(self, model: Model) -> int:
+        return self.state.watermark(model.name)[0]
+
+    def _is_same(self, model: Model) -> bool:
+        """Whether the model's rows are those of this code, but for days that are due."""
+        built_with, now = self.state.watermark(model.name)[1], self.fingerprints[model.name]
+        return built_with == now or (model.kind == "daily" and built_with.split(" ")[0] == now.split(" ")[0])
+
+    def _reseeded_from(self, model: Model) -> date | None:
+        built_with, now = (
+            text.partition(" ")[2] for text in (self.state.watermark(model.name)[1], self.fingerprints[model.name])
+        )
+        return None if built_with == now else reseed.first_day_since(self.db, built_with, now)
 
     def build(self, model: Model, days: Iterable[date] | None = None) -> Built:
         """Bring one model up to date, or rebuild the given days of it whatever its watermark."""
-        if model.kind == "view":
-            self._provide(model, None)
+        if model.kind == "view":  # made where it is read
             return Built(model.name, 0, ())
-        seq, fingerprint = self.state.watermark(model.name)
-        is_same = fingerprint == self.fingerprints[model.name]
+        is_same = self._is_same(model)
         days = days if is_same and model.kind == "daily" else None
-        if days is None and is_same and seq == self.catalog.load_seq:
+        state = (self.catalog.load_seq, self.fingerprints[model.name])
+        if days is None and self.state.watermark(model.name) == state:
             return Built(model.name, 0, ())
         wanted = sorted(set(days)) if days is not None else self.due_days(model)
         if model.kind == "table" or not is_same:
             return self._build_whole(model, wanted)
-        moved = self._compute(model, wanted)
+        moved = self._compute(model, wanted, is_asked=days is not None)
         replaced = sorted({*wanted, *moved})
 
         def fill() -> int:
@@ -113,7 +130,8 @@ class Builder:
 
     def _build_whole(self, model: Model, days: list[date]) -> Built:
         """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
-        first, *others = self._groups(model, days)
+        sizes = self.catalog.rows_by_day() if model.kind == "daily" else {}
+        first, *others = days_together.groups(days, sizes, GROUP_ROWS)
 
         def fill() -> int:
             self._provide(model, first)
@@ -124,20 +142,6 @@ class Builder:
             return rows
 
         return Built(model.name, self._commit(model, fill), None)
-
-    def _groups(self, model: Model, days: list[date]) -> list[list[date]]:
-        """Days in order, cut where the lake holds more rows of them than a group may have."""
-        groups: list[list[date]] = [[]]
-        if model.kind == "table":
-            return [days]
-        rows, sizes = 0, self.catalog.rows_by_day()
-        for day in days:
-            rows += sizes.get(day, 0)
-            if groups[-1] and rows > GROUP_ROWS:
-                groups.append([])
-                rows = sizes.get(day, 0)
-            groups[-1].append(day)
-        return groups
 
     def _commit(
         self, model: Model, change: Callable[[], int], days: list[date] | None = None, moves_watermark: bool = True
@@ -180,7 +184,10 @@ class Builder:
         self.db.execute("CREATE OR REPLACE TEMP TABLE run_days (day DATE)")
         if days:
             self.db.execute("INSERT INTO run_days SELECT unnest(?::DATE[])", [days])
-        wide = sorted({day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)})
+        wide = sorted(
+            {day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)}
+            | days_together.tied(self.db, self.models, days or ())
+        )
         views = self._views_read(model)
         read = set(model.reads).union(*(view.reads for view in views))
         for kind in contract.kinds():
@@ -203,16 +210,18 @@ class Builder:
         source = rows_of(contract.kinds()[kind], self.catalog.files(kind, days))
         self.db.execute(f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
 
-    def _compute(self, model: Model, days: list[date]) -> list[date]:
+    def _compute(self, model: Model, days: list[date], is_asked: bool = False) -> list[date]:
         """Fill `new_rows` for the days; gives further days whose rows it replaces too.
 
-        A key lies on one day. When it turns up on another, far from the first, the two are resolved together.
+        A key lies on one day. When it turns up on another, far from the first, the two are resolved together. Where another
+        model places the key, its moved days are due here already, unless somebody asked for these days alone.
         """
         moved: list[date] = []
         while True:
             self._provide(model, sorted({*days, *moved}))
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
-            further = [] if "day" in model.one_day else self._days_of_keys(model)
+            is_placed = "day" in model.one_day or (model.placed_by and not is_asked)
+            further = [] if is_placed else self._days_of_keys(model)
             if not further:
                 return moved
             moved += further

@@ -23,7 +23,8 @@ from meterhouse.paths import models_dir
 LAYERS = ("staging", "intermediate", "marts")  # a layer reads itself and those before it
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "rpt_")}
 KINDS = ("view", "table", "daily")
-HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "alarms", "owner", "public", "one_day")
+HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "alarms", "owner", "public", "one_day",
+               "placed_by")  # fmt: skip
 OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
 
@@ -55,6 +56,8 @@ class Model:
     """The same of what happened outside: the snapshot is published all the same, and people are told."""
     one_day: tuple[str, ...]
     """Key of a `daily` model whose rows all lie on one day; the grain, unless the header says otherwise."""
+    placed_by: str
+    """The model that gave each key its day, when this one did not; it notes days that lost a key to another."""
     is_public: bool
     """Whether readers of the snapshot get it: marts, and what explains them."""
     sql: str
@@ -108,7 +111,7 @@ def read_model(path: Path) -> Model:
         grain=tuple(header.get("grain") or ()), kind=str(header.get("kind", "")), sql=sql,
         columns={name: _column(name, text) for name, text in (header.get("columns") or {}).items()},
         checks=dict(header.get("checks") or {}), alarms=dict(header.get("alarms") or {}), is_public=layer == "marts" or header.get("public") is True,
-        one_day=tuple(header.get("one_day") or header.get("grain") or ()),
+        one_day=tuple(header.get("one_day") or header.get("grain") or ()), placed_by=str(header.get("placed_by") or ""),
     )  # fmt: skip
     if not model.name.startswith(PREFIXES[layer]):
         raise ModelError(f"{path}: a model in {layer}/ is named {' or '.join(PREFIXES[layer])}…; rename the file")
