@@ -80,10 +80,14 @@ conformance: setup  ## what each set of witnesses knows of real runs, against wh
 e2e-agents: setup  ## run real agents, installed from npm, against a provider on the loopback; needs node and npm
 	@cd tests && ../$(BIN)/python -m e2e
 
-bench: setup  ## speed and memory, as ratios to a floor measured in the same run
+bench: setup  ## speed and memory, as ratios to a floor measured in the same run (half an hour); installs chdb
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'chdb==4.4.0' --no-deps chdb-core
 	@$(BIN)/python tests/bench/collector_bench.py
 	@$(BIN)/python tests/bench/receiver_bench.py
 	@$(BIN)/python tests/bench/pipeline_bench.py
+	@$(BIN)/python tests/bench/peers_bench.py
+	@$(BIN)/python tests/bench/history_bench.py
+	@$(BIN)/python tests/bench/queries_bench.py
 
 docs: setup  ## write docs/reference from contract, models and metrics, docs/deploy from the agents' settings
 	@$(BIN)/python -m meterhouse.reference docs/reference

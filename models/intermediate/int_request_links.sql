@@ -201,8 +201,8 @@ links AS (
 
 members AS (
   SELECT thing_id, slot_id FROM links
-  UNION
-  SELECT slot_id, slot_id FROM links
+  UNION ALL
+  SELECT max(slot_id), slot_id FROM links GROUP BY slot_id  -- one column twice in a UNION breaks Spark 4.3
 ),
 
 named AS (

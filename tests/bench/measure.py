@@ -1,10 +1,12 @@
 """What the server's benches share: fresh processes that take turns, medians, ratios to a floor, generated events."""
 
+import gzip
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +17,14 @@ from meterhouse import contract
 _TYPES = {"count": "BIGINT", "integer": "BIGINT", "boolean": "BOOLEAN", "texts": "VARCHAR[]", "instant": "TIMESTAMPTZ",
           "day": "DATE", "money": "DECIMAL(38,12)", "share": "DECIMAL(38,12)"}  # fmt: skip
 COLUMNS = {field.name: _TYPES.get(field.type, "VARCHAR") for kind in contract.kinds().values() for field in kind.fields}
-# the cheapest thing that reads the same bytes and keeps them
+# the cheapest thing that reads the same bytes and keeps them: from few large files, because a small one costs DuckDB a millisecond
 FLOOR = f"""
 import sys, duckdb
 db = duckdb.connect(config={{"threads": 2, "memory_limit": "4GB"}})
 db.execute("SET preserve_insertion_order = false")
 columns = {json.dumps(COLUMNS)}
 listed = "{{" + ", ".join(f"{{name}}: '{{type_}}'" for name, type_ in columns.items()) + "}}"
-source = f"read_json('{{sys.argv[1]}}/raw/**/*.jsonl.gz', format='newline_delimited', ignore_errors=true, columns={{listed}})"
+source = f"read_json('{{sys.argv[1]}}/*.jsonl.gz', format='newline_delimited', ignore_errors=true, columns={{listed}})"
 db.execute(f"COPY (SELECT * FROM {{source}}) TO '{{sys.argv[2]}}' (FORMAT parquet, COMPRESSION zstd)")
 """
 
@@ -38,20 +40,24 @@ class Cost:
 
 
 def measure(program: str, *arguments: object) -> Cost:
-    """Run a Python program in a process of its own."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """Run a Python program in a process of its own; from a file, for with -c pyspark takes it for its doctests and ends it."""
     start = time.perf_counter()
-    code = program + "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    *told, peak = done.stdout.splitlines()
-    return Cost(wall, cpu, int(peak) / 1024, told[-1] if told else "")
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".py") as file,
+        tempfile.TemporaryFile("w+") as told,
+        tempfile.TemporaryFile("w+") as trouble,
+    ):
+        file.write(program)
+        file.flush()
+        process = subprocess.Popen([sys.executable, file.name, *map(str, arguments)], stdout=told, stderr=trouble)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - start
+        told.seek(0)
+        trouble.seek(0)
+        if process.returncode:
+            raise SystemExit(trouble.read()[-2000:])
+        return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, (told.read().splitlines() or [""])[-1])
 
 
 def in_turns(rounds: int, candidates: Mapping[str, Callable[[], Cost]]) -> dict[str, Cost]:
@@ -86,3 +92,19 @@ def generated(engineers: int, days: int, seed: int, target: Path) -> int:
         [sys.executable, "-m", "meterhouse", "generate", "--engineers", str(engineers), "--days", str(days),
          "--seed", str(seed), "--to", str(target)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)  # fmt: skip
     return int(json.loads(done.stdout)["events"])
+
+
+def joined(bucket: Path, target: Path, files: int = 8) -> Path:
+    """The same segments as members of a few gzip files; those that are damaged are left out."""
+    target.mkdir()
+    outs = [(target / f"{number}.jsonl.gz").open("wb") for number in range(files)]
+    for number, path in enumerate(sorted(bucket.rglob("*.jsonl.gz"))):
+        data = path.read_bytes()
+        try:
+            gzip.decompress(data)
+        except (OSError, EOFError):
+            continue
+        outs[number % files].write(data)
+    for out in outs:
+        out.close()
+    return target
