@@ -14,7 +14,10 @@ columns:
   difference: {about: "Largest less smallest value of a number.", unit: tokens}
 */
 WITH best AS (
-  SELECT links.request_id AS linked_id, links.day AS linked_day, seen.*, keys.match_session
+  SELECT
+    links.request_id AS linked_id, links.day AS linked_day, seen.channel, seen.input_tokens, seen.cache_read_tokens,
+    seen.cache_write_tokens, seen.output_tokens, seen.reasoning_tokens, seen.web_search_requests, seen.model, seen.status, seen.agent,
+    keys.match_session
   FROM int_request_links AS links
   INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
   INNER JOIN stg_observation_keys AS keys ON links.event_id = keys.event_id
@@ -26,9 +29,19 @@ WITH best AS (
   ) = 1
 ),
 
+-- most agree in everything; only those that do not are worth a row a field
 several AS (
   SELECT * FROM best
-  QUALIFY count(*) OVER (PARTITION BY linked_id) > 1
+  WHERE linked_id IN (
+    SELECT linked_id
+    FROM best
+    GROUP BY linked_id
+    HAVING min(input_tokens) <> max(input_tokens) OR min(cache_read_tokens) <> max(cache_read_tokens)
+      OR min(cache_write_tokens) <> max(cache_write_tokens) OR min(output_tokens) <> max(output_tokens)
+      OR min(reasoning_tokens) <> max(reasoning_tokens) OR min(web_search_requests) <> max(web_search_requests)
+      OR min(model) <> max(model) OR min(status) <> max(status) OR min(agent) <> max(agent)
+      OR min(match_session) <> max(match_session)
+  )
 ),
 
 told AS (

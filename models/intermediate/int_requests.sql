@@ -65,11 +65,11 @@ columns:
   is_fallback_only: "Whether it was seen only inside another thread's progress records."
   is_clock_suspect: "Whether the sender's clock was ahead."
 */
-WITH ranked AS (
+WITH ranked AS (  -- the few columns that decide; the others are fetched for the winners, because wide rows are slow to sort
   SELECT
-    links.request_id AS linked_id,
-    links.day AS linked_day,
-    seen.*,
+    links.request_id AS linked_id, links.day AS linked_day, seen.event_id, seen.occurred_at, seen.channel, seen.status,
+    seen.cache_write_tokens, seen.output_tokens, seen.is_fallback, seen.is_clock_suspect, seen.known_person_key, seen.person_key,
+    seen.repository,
     row_number() OVER (
       PARTITION BY links.request_id
       ORDER BY seen.is_fallback, CASE seen.channel WHEN 'transcript' THEN 0 WHEN 'otlp' THEN 1 WHEN 'vendor_api' THEN 2 ELSE 3 END,
@@ -91,6 +91,7 @@ WITH ranked AS (
 gathered AS (
   SELECT
     linked_id AS request_id,
+    min(linked_day) AS day,
     min(occurred_at) AS started_at,
     array_to_string(list_sort(list_distinct(list(channel))), ',') AS channels,
     count(DISTINCT channel) AS channel_count,
@@ -104,11 +105,15 @@ gathered AS (
   GROUP BY linked_id
 ),
 
+-- what witnesses of the same outcome know; of two, the second one is asked below
 comparable AS (
-  SELECT ranked.*, usage.cache_write_tokens AS usage_write_tokens, usage.output_tokens AS usage_output_tokens
+  SELECT
+    seen.*, ranked.linked_id, ranked.owner_rank, ranked.usage_rank, best.cache_write_tokens AS usage_write_tokens,
+    best.output_tokens AS usage_output_tokens
   FROM ranked
-  INNER JOIN ranked AS usage ON ranked.linked_id = usage.linked_id AND usage.usage_rank = 1
-  WHERE ranked.status = usage.status
+  INNER JOIN gathered ON ranked.linked_id = gathered.request_id AND gathered.observation_count > 2
+  INNER JOIN ranked AS best ON ranked.linked_id = best.linked_id AND best.usage_rank = 1 AND ranked.status = best.status
+  INNER JOIN stg_observations AS seen ON ranked.event_id = seen.event_id
 ),
 
 filled AS (
@@ -156,57 +161,67 @@ filled AS (
 
 SELECT
   gathered.request_id,
-  owner.linked_day AS day,
+  gathered.day,
   gathered.started_at,
   owner.session_id,
   owner.parent_session_id,
   owner.agent,
-  coalesce(owner.agent_version, filled.agent_version) AS agent_version,
-  coalesce(owner.surface, filled.surface) AS surface,
+  coalesce(owner.agent_version, filled.agent_version, usage.agent_version, second.agent_version) AS agent_version,
+  coalesce(owner.surface, filled.surface, usage.surface, second.surface) AS surface,
   coalesce(owner.known_person_key, gathered.any_known_person_key, owner.person_key, gathered.any_person_key) AS person_key,
   owner.sender,
   coalesce(owner.repository, gathered.any_repository) AS repository,
-  coalesce(owner.branch, filled.branch) AS branch,
+  coalesce(owner.branch, filled.branch, usage.branch, second.branch) AS branch,
   owner.is_subagent,
-  coalesce(owner.prompt_id, filled.prompt_id) AS prompt_id,
-  coalesce(owner.launch_id, filled.launch_id) AS launch_id,
-  coalesce(owner.query_source, filled.query_source) AS query_source,
-  coalesce(usage.provider, filled.provider) AS provider,
-  coalesce(usage.model, filled.model) AS model,
-  coalesce(usage.model_requested, filled.model_requested) AS model_requested,
+  coalesce(owner.prompt_id, filled.prompt_id, usage.prompt_id, second.prompt_id) AS prompt_id,
+  coalesce(owner.launch_id, filled.launch_id, usage.launch_id, second.launch_id) AS launch_id,
+  coalesce(owner.query_source, filled.query_source, usage.query_source, second.query_source) AS query_source,
+  coalesce(usage.provider, filled.provider, second.provider) AS provider,
+  coalesce(usage.model, filled.model, second.model) AS model,
+  coalesce(usage.model_requested, filled.model_requested, second.model_requested) AS model_requested,
   usage.status,
-  coalesce(usage.http_status, filled.http_status) AS http_status,
-  coalesce(usage.error_class, filled.error_class) AS error_class,
+  coalesce(usage.http_status, filled.http_status, second.http_status) AS http_status,
+  coalesce(usage.error_class, filled.error_class, second.error_class) AS error_class,
   usage.input_tokens,
   usage.cache_read_tokens,
   usage.cache_write_tokens,
-  CASE WHEN usage.cache_write_5m_tokens IS NULL AND usage.cache_write_1h_tokens IS NULL THEN filled.cache_write_5m_tokens
+  CASE WHEN usage.cache_write_5m_tokens IS NULL AND usage.cache_write_1h_tokens IS NULL THEN coalesce(
+      filled.cache_write_5m_tokens, CASE WHEN second.cache_write_tokens = usage.cache_write_tokens THEN second.cache_write_5m_tokens END
+    )
     ELSE usage.cache_write_5m_tokens END AS cache_write_5m_tokens,
-  CASE WHEN usage.cache_write_5m_tokens IS NULL AND usage.cache_write_1h_tokens IS NULL THEN filled.cache_write_1h_tokens
+  CASE WHEN usage.cache_write_5m_tokens IS NULL AND usage.cache_write_1h_tokens IS NULL THEN coalesce(
+      filled.cache_write_1h_tokens, CASE WHEN second.cache_write_tokens = usage.cache_write_tokens THEN second.cache_write_1h_tokens END
+    )
     ELSE usage.cache_write_1h_tokens END AS cache_write_1h_tokens,
   usage.output_tokens,
-  coalesce(usage.reasoning_tokens, filled.reasoning_tokens) AS reasoning_tokens,
-  coalesce(usage.web_search_requests, filled.web_search_requests) AS web_search_requests,
-  coalesce(usage.service_tier, filled.service_tier) AS service_tier,
-  coalesce(usage.speed, filled.speed) AS speed,
-  coalesce(usage.processing, filled.processing) AS processing,
-  coalesce(usage.inference_geo, filled.inference_geo) AS inference_geo,
-  coalesce(usage.effort, filled.effort) AS effort,
-  coalesce(usage.duration_ms, filled.duration_ms) AS duration_ms,
-  coalesce(usage.time_to_first_token_ms, filled.time_to_first_token_ms) AS time_to_first_token_ms,
-  coalesce(usage.reported_cost_usd, filled.reported_cost_usd) AS reported_cost_usd,
-  CASE WHEN usage.reported_cost_usd IS NULL THEN filled.reported_cost_basis ELSE usage.reported_cost_basis END AS reported_cost_basis,
-  coalesce(usage.amount_usd, filled.amount_usd) AS amount_usd,
-  coalesce(usage.is_billable, filled.is_billable) AS is_billable,
-  coalesce(usage.gateway, filled.gateway) AS gateway,
-  coalesce(usage.gateway_team, filled.gateway_team) AS gateway_team,
-  coalesce(usage.gateway_key, filled.gateway_key) AS gateway_key,
-  array_to_string(list_sort(coalesce(usage.tags, filled.tags)), ',') AS tags,
-  coalesce(usage.end_user_key, filled.end_user_key) AS end_user_key,
-  coalesce(usage.limited_by, filled.limited_by) AS limited_by,
-  coalesce(usage.limit_dimension, filled.limit_dimension) AS limit_dimension,
-  coalesce(usage.is_gateway_cache_hit, filled.is_gateway_cache_hit) AS is_gateway_cache_hit,
-  coalesce(usage.is_subscription, filled.is_subscription) AS is_subscription,
+  coalesce(
+    usage.reasoning_tokens, filled.reasoning_tokens, CASE WHEN second.output_tokens = usage.output_tokens THEN second.reasoning_tokens END
+  ) AS reasoning_tokens,
+  coalesce(usage.web_search_requests, filled.web_search_requests, second.web_search_requests) AS web_search_requests,
+  coalesce(usage.service_tier, filled.service_tier, second.service_tier) AS service_tier,
+  coalesce(usage.speed, filled.speed, second.speed) AS speed,
+  coalesce(usage.processing, filled.processing, second.processing) AS processing,
+  coalesce(usage.inference_geo, filled.inference_geo, second.inference_geo) AS inference_geo,
+  coalesce(usage.effort, filled.effort, second.effort) AS effort,
+  coalesce(usage.duration_ms, filled.duration_ms, second.duration_ms) AS duration_ms,
+  coalesce(usage.time_to_first_token_ms, filled.time_to_first_token_ms, second.time_to_first_token_ms) AS time_to_first_token_ms,
+  coalesce(usage.reported_cost_usd, filled.reported_cost_usd, second.reported_cost_usd) AS reported_cost_usd,
+  CASE
+    WHEN usage.reported_cost_usd IS NOT NULL THEN usage.reported_cost_basis
+    WHEN filled.reported_cost_usd IS NOT NULL THEN filled.reported_cost_basis
+    WHEN second.reported_cost_usd IS NOT NULL THEN second.reported_cost_basis
+  END AS reported_cost_basis,
+  coalesce(usage.amount_usd, filled.amount_usd, second.amount_usd) AS amount_usd,
+  coalesce(usage.is_billable, filled.is_billable, second.is_billable) AS is_billable,
+  coalesce(usage.gateway, filled.gateway, second.gateway) AS gateway,
+  coalesce(usage.gateway_team, filled.gateway_team, second.gateway_team) AS gateway_team,
+  coalesce(usage.gateway_key, filled.gateway_key, second.gateway_key) AS gateway_key,
+  array_to_string(list_sort(coalesce(usage.tags, filled.tags, second.tags)), ',') AS tags,
+  coalesce(usage.end_user_key, filled.end_user_key, second.end_user_key) AS end_user_key,
+  coalesce(usage.limited_by, filled.limited_by, second.limited_by) AS limited_by,
+  coalesce(usage.limit_dimension, filled.limit_dimension, second.limit_dimension) AS limit_dimension,
+  coalesce(usage.is_gateway_cache_hit, filled.is_gateway_cache_hit, second.is_gateway_cache_hit) AS is_gateway_cache_hit,
+  coalesce(usage.is_subscription, filled.is_subscription, second.is_subscription) AS is_subscription,
   gathered.channels,
   gathered.channel_count,
   gathered.observation_count,
@@ -214,8 +229,13 @@ SELECT
   gathered.is_fallback_only,
   gathered.is_clock_suspect
 FROM gathered
-INNER JOIN ranked AS owner ON gathered.request_id = owner.linked_id AND owner.owner_rank = 1
-INNER JOIN ranked AS usage ON gathered.request_id = usage.linked_id AND usage.usage_rank = 1
+INNER JOIN ranked AS oldest ON gathered.request_id = oldest.linked_id AND oldest.owner_rank = 1
+INNER JOIN stg_observations AS owner ON oldest.event_id = owner.event_id
+INNER JOIN ranked AS best ON gathered.request_id = best.linked_id AND best.usage_rank = 1
+INNER JOIN stg_observations AS usage ON best.event_id = usage.event_id
+LEFT JOIN ranked AS other
+  ON gathered.request_id = other.linked_id AND other.usage_rank = 2 AND gathered.observation_count = 2 AND other.status = best.status
+LEFT JOIN stg_observations AS second ON other.event_id = second.event_id
 LEFT JOIN filled ON gathered.request_id = filled.request_id
 
 UNION ALL

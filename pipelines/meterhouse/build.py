@@ -20,7 +20,7 @@ from meterhouse.catalog import LEDGER_TABLES, Catalog, rows_of
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
-GROUP_ROWS = 1_500_000  # of the lake, in the days that a model built whole computes at once
+GROUP_ROWS = 1_000_000  # of the lake, in the days that a model built whole computes at once
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Built:
 class Builder:
     """The working database of one data directory, open for one run."""
 
-    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = "4GB") -> None:
+    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = "1GB") -> None:
         self.catalog = catalog
         self.models = load_models()
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
