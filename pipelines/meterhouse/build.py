@@ -20,7 +20,7 @@ from meterhouse.catalog import LEDGER_TABLES, Catalog, rows_of
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
-GROUP_ROWS = 1_000_000  # of the lake, in the days that a model built whole computes at once
+GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
 
 
 @dataclass(frozen=True)

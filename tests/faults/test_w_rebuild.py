@@ -56,7 +56,7 @@ def test_a_rebuild_of_a_copied_bucket_keeps_the_times_of_receipt_and_all_tables(
     assert done.returncode == 0
     assert {line.split()[3] for line in done.stdout.splitlines()} == {"equal"}, done.stdout
     assert "3 objects, 10 events in " in done.stderr
-    assert "0 of 32 tables differ; swapped in" in done.stderr
+    assert f"0 of {len(done.stdout.splitlines())} tables differ; swapped in" in done.stderr
     assert data.current.resolve() != before
     assert raw.fingerprint(data) == prints
     assert raw.rows(data, "SELECT max(load_seq) > 3 FROM load_ledger") == [(True,)], "loads are numbered on"
