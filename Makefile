@@ -81,7 +81,7 @@ e2e-agents: setup  ## run real agents, installed from npm, against a provider on
 	@cd tests && ../$(BIN)/python -m e2e
 
 bench: setup  ## speed and memory, as ratios to a floor measured in the same run (half an hour); installs chdb
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'chdb==4.4.0' --no-deps chdb-core
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps chdb==4.4.0 chdb-core==26.9.0
 	@$(BIN)/python tests/bench/collector_bench.py
 	@$(BIN)/python tests/bench/receiver_bench.py
 	@$(BIN)/python tests/bench/pipeline_bench.py
