@@ -32,10 +32,15 @@ class Built:
     days: tuple[date, ...] | None
 
 
+def _is_by_day(model: Model) -> bool:
+    """Whether the rows of a day follow from that day alone: it holds its keys, or another model placed them."""
+    return model.kind == "daily" and ("day" in model.one_day or bool(model.placed_by))
+
+
 class Builder:
     """The working database of one data directory, open for one run."""
 
-    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = "1GB") -> None:
+    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = "2GB") -> None:
         self.catalog = catalog
         self.models = load_models()
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
@@ -45,7 +50,8 @@ class Builder:
         outside = {seed.name: seed.digest for seed in seed_tables if not reseed.is_dated(seed)} | scores.digests()
         dated = reseed.dated_digests(self.models, seed_tables)
         self.fingerprints = {
-            name: digest + dated[name] for name, digest in lineage_fingerprints(self.models, outside).items()
+            name: digest + (dated[name] if _is_by_day(self.models[name]) else dated[name].replace(" ", "+"))
+            for name, digest in lineage_fingerprints(self.models, outside).items()
         }
         self._copy_ledger()
 
@@ -103,7 +109,8 @@ class Builder:
 
     def build(self, model: Model, days: Iterable[date] | None = None) -> Built:
         """Bring one model up to date, or rebuild the given days of it whatever its watermark."""
-        if model.kind == "view":  # made where it is read
+        if model.kind == "view":
+            self._provide(model, None)
             return Built(model.name, 0, ())
         is_same = self._is_same(model)
         days = days if is_same and model.kind == "daily" else None
@@ -130,7 +137,7 @@ class Builder:
 
     def _build_whole(self, model: Model, days: list[date]) -> Built:
         """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
-        sizes = self.catalog.rows_by_day() if model.kind == "daily" else {}
+        sizes = self.catalog.rows_by_day() if _is_by_day(model) else {}
         first, *others = days_together.groups(days, sizes, GROUP_ROWS)
 
         def fill() -> int:
@@ -179,15 +186,16 @@ class Builder:
         """Number of rows of each day of a daily model."""
         return dict(self.db.execute(f"SELECT CAST(day AS VARCHAR), count(*) FROM {model.name} GROUP BY 1").fetchall())
 
-    def _provide(self, model: Model, days: list[date] | None) -> None:
-        """The days to build, and the lake's files that can hold rows of them, a day more on each side."""
-        self.db.execute("CREATE OR REPLACE TEMP TABLE run_days (day DATE)")
-        if days:
-            self.db.execute("INSERT INTO run_days SELECT unnest(?::DATE[])", [days])
+    def _set_days(self, days: Iterable[date]) -> None:
+        self.db.execute("CREATE OR REPLACE TEMP TABLE run_days AS SELECT unnest(?::DATE[]) AS day", [[*days]])
+
+    def _provide(self, model: Model, days: list[date] | None, is_wide: bool = False) -> None:
+        """The days to build, and the lake's files that can hold rows of them, a day more on each side; or those days too."""
         wide = sorted(
             {day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)}
             | days_together.tied(self.db, self.models, days or ())
         )
+        self._set_days(wide if is_wide else days or ())
         views = self._views_read(model)
         read = set(model.reads).union(*(view.reads for view in views))
         for kind in contract.kinds():
@@ -218,13 +226,28 @@ class Builder:
         """
         moved: list[date] = []
         while True:
-            self._provide(model, sorted({*days, *moved}))
+            wanted = sorted({*days, *moved})
+            self._provide(model, wanted, is_wide=days_together.OBSERVED_ON in model.columns)
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
             is_placed = "day" in model.one_day or (model.placed_by and not is_asked)
-            further = [] if is_placed else self._days_of_keys(model)
+            further = self._narrow(model, wanted) + ([] if is_placed else self._days_of_keys(model))
             if not further:
                 return moved
             moved += further
+
+    def _narrow(self, model: Model, days: list[date]) -> list[date]:
+        """Take the neighbours' rows away again; gives days on which lies, as it did not yet, what these days observed."""
+        if days_together.OBSERVED_ON not in model.columns:
+            return []
+        self._set_days(days)
+        place = ", ".join([*dict.fromkeys([*model.grain, *model.one_day]), "day"])
+        rows = self.db.execute(
+            f"SELECT DISTINCT day FROM new_rows WHERE day NOT IN (SELECT day FROM run_days) "
+            f"AND {days_together.OBSERVED_ON} IN (SELECT day FROM run_days) AND ({place}) NOT IN "
+            f"(SELECT ({place}) FROM {model.name} WHERE day NOT IN (SELECT day FROM run_days))"
+        ).fetchall()
+        self.db.execute("DELETE FROM new_rows WHERE day NOT IN (SELECT day FROM run_days)")
+        return [day for (day,) in rows]
 
     def _days_of_keys(self, model: Model) -> list[date]:
         keys = ", ".join(model.one_day)
@@ -249,11 +272,10 @@ class Builder:
         return self._count(model.name)
 
     def _require_columns(self, model: Model, table: str) -> None:
-        columns = [row[0] for row in self.db.execute(f"DESCRIBE {table}").fetchall()]
-        if missing := set(columns) ^ set(model.columns):
-            raise ModelError(
-                f"{model.path}: column '{min(missing)}' is in only one of header and SELECT; write it in both"
-            )
+        columns = {row[0] for row in self.db.execute(f"DESCRIBE {table}").fetchall()}
+        if missing := columns ^ set(model.columns):
+            told = f"column '{min(missing)}' is in only one of header and SELECT; write it in both"
+            raise ModelError(f"{model.path}: {told}")
 
     def _count(self, table: str) -> int:
         ((count,),) = self.db.execute(f"SELECT count(*) FROM {table}").fetchall()

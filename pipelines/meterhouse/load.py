@@ -5,6 +5,7 @@ that keeps killing the load is set aside after three attempts, so that it cannot
 """
 
 import hashlib
+import itertools
 import sys
 from collections.abc import Iterator
 
@@ -53,10 +54,9 @@ def _known(catalog: Catalog) -> set[tuple[str, str]]:
 def _groups(catalog: Catalog, objects: list[RawObject], result: Loaded) -> Iterator[list[RawObject]]:
     """Objects to attempt together. One whose last attempts died goes with few others, then alone; after that it is set aside."""
     attempts = dict(catalog.db.execute("SELECT object_key, attempts FROM load_attempts").fetchall())
-    by_tries: dict[int, list[RawObject]] = {}
-    for row in objects:
-        by_tries.setdefault(attempts.get(row.key, 0), []).append(row)
-    for tried, rows in sorted(by_tries.items()):
+    # in their order, or another copy of an event would be the first
+    for tried, alike in itertools.groupby(objects, key=lambda row: attempts.get(row.key, 0)):
+        rows = list(alike)
         if tried >= MAX_ATTEMPTS:
             for row in rows:
                 _set_aside(catalog, row, result)

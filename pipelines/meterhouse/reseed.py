@@ -1,6 +1,7 @@
-"""What a corrected roster or price list makes due: the days from the first one on that a changed row can bear on.
+"""What a corrected roster makes due: the days from the first one on that a changed row can bear on.
 
-Holds for seeds whose rows say from when to when they are true; a model that reads another changed seed is built whole.
+Holds for the roster, which says from when to when a row is true and is read by day; what reads another seed that changed is built
+whole, and so is what places its own keys, for a key can be seen on days far apart.
 """
 
 from collections.abc import Mapping
@@ -15,13 +16,12 @@ from meterhouse.models import Model
 SCHEMA = """CREATE SEQUENCE IF NOT EXISTS seed_change_number;
 CREATE TABLE IF NOT EXISTS seed_changes (
     number BIGINT DEFAULT nextval('seed_change_number'), seed VARCHAR, digest_before VARCHAR, digest VARCHAR, first_day DATE)"""
-PERIOD = ("valid_from", "valid_to")
 NEVER, EVER = "1970-01-01", "9999-12-31"
 
 
 def is_dated(seed: seeds.Seed) -> bool:
-    """Whether the rows say when they are true."""
-    return set(PERIOD) <= set(seed.frame.columns)
+    """Whether its rows bear only on the days on which they are true; a provider in the price list bears on all."""
+    return seed.name.removeprefix("seed_") in seeds.ROSTER
 
 
 def register(db: duckdb.DuckDBPyConnection, given: list[seeds.Seed]) -> None:

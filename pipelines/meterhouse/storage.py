@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ class RawObject:
     modified_at: datetime
 
     @property
-    def place(self) -> tuple[date, str]:
-        """Its place in the order of all: a load that takes a day of receipt after another touches few event days at once."""
-        return self.modified_at.astimezone(UTC).date(), self.key
+    def place(self) -> tuple[datetime, str]:
+        """Its place in the order of receipt: of two copies the first one counts, and a batch touches few event days."""
+        return self.modified_at, self.key
 
 
 class Storage:

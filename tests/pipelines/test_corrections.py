@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from meterhouse import reseed, seeds
+from meterhouse import load, reseed, seeds
 from meterhouse.build import Builder
 from meterhouse.catalog import Catalog
 from meterhouse.paths import DataDir
@@ -118,3 +118,67 @@ def test_the_size_of_the_groups_in_which_days_are_built_does_not_show(tmp_path, 
     run(str(bucket), DataDir(tmp_path / "data"))
     assert raw.rows(tmp_path / "data", "SELECT day, observation_count, channels FROM fct_requests ORDER BY 1") == [
         (date(2026, 3, 2), 2, "otlp,transcript"), (date(2026, 3, 5), 3, "gateway,otlp,transcript")]  # fmt: skip
+
+
+R = "msg_" + "1" * 30
+FAR = [("07", "09"), ("09", "07"), ("07", "10"), ("08", "09"), ("05", "20")]
+
+
+@pytest.mark.parametrize(("first", "then"), FAR)
+def test_a_second_witness_of_another_day_finds_the_request_of_the_first(tmp_path, first, then):
+    bucket, data = tmp_path / "bucket", tmp_path / "data"
+    for seq, (day, channel) in enumerate(((first, "transcript"), (then, "otlp")), start=1):
+        raw.segment(bucket, [raw.event(at=f"2026-03-{day}T10:00:00Z", channel=channel, response_id=R)], seq=seq)
+        raw.published(bucket, data)
+    assert raw.rows(data, "SELECT channels, observation_count, CAST(day AS VARCHAR) FROM fct_requests") == [
+        ("otlp,transcript", 2, f"2026-03-{min(first, then)}")]  # fmt: skip
+    assert raw.fingerprint(DataDir(data)) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
+
+
+def test_a_roster_that_changes_takes_nothing_from_what_was_seen_on_far_days(tmp_path):
+    told = {"source": "claude_code", "ai_agents": ["claude_code"], "ai_evidence": ["trailer"]}
+    bucket = tmp_path / "bucket"
+    raw.roster(bucket, AT_FIRST, TEAMS)
+    raw.segment(bucket, [
+        raw.event("commit", f"2026-03-{day}T10:00:00Z", commit_sha=sha * 40, person_key="p3", **more)
+        for sha, day, more in (("a", "02", {}), ("a", "09", told), ("b", "02", {}), ("b", "05", told))])  # fmt: skip
+    data = raw.published(bucket, tmp_path / "data")
+    raw.roster(bucket, [*AT_FIRST, "p3,pay,engineer,true,2026-03-08,"], TEAMS)
+    run(str(bucket), data)
+    assert raw.rows(data, "SELECT person_key, ai_agents FROM fct_commits") == [("p3", "claude_code")] * 2
+    assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
+
+
+def test_objects_of_a_load_that_was_killed_keep_their_place_in_the_order_of_receipt(tmp_path, monkeypatch):
+    """Of an event that was sent twice the copy received first counts, and says whether the clock was suspect."""
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    event = raw.event(at="2026-05-28T12:00:00Z", response_id=R)
+
+    def ship(seq: int, day: int) -> None:
+        os.utime(
+            bucket / raw.segment(bucket, [event], seq=seq), (1_779_235_200 + day * 86400,) * 2
+        )  # from 2026-05-20 on
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    ship(2, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(load, "_load_batch", killed)
+        with pytest.raises(SystemExit):
+            run(str(bucket), data)
+    ship(1, 9)
+    run(str(bucket), data)
+    assert raw.rows(data, "SELECT CAST(day AS VARCHAR), quality LIKE '%clock_suspect' FROM fct_requests") == [
+        ("2026-05-20", True)
+    ]
+    assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
+
+
+def test_of_two_copies_of_one_day_the_one_that_was_received_first_counts(tmp_path):
+    bucket, data = tmp_path / "bucket", tmp_path / "data"
+    event = raw.event(at="2026-05-28T12:00:00Z", response_id=R)
+    for seq, hour in ((2, 11), (1, 13)):  # keys in the other order
+        os.utime(bucket / raw.segment(bucket, [event], seq=seq), (1_779_926_400 + hour * 3600,) * 2)
+        raw.published(bucket, data)
+    assert raw.fingerprint(DataDir(data)) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))

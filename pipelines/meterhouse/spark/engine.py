@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import sqlglot
+from sqlglot import exp
+
 from meterhouse import contract, scores
 from meterhouse.build import Builder, Built
 from meterhouse.catalog import LEDGER_TABLES
@@ -104,15 +107,20 @@ class SparkBuilder:
             self._hand_over(name)
         try:
             rows = self.spark.sql(to_spark(model.sql))
-            if model.kind == "view":
+            if model.kind == "view" and not _has_steps(model):
                 rows.createOrReplaceTempView(model.name)
                 return Built(model.name, 0, ())
-            path = self.folder / "tables" / model.name
+            path = self.folder / ("views" if model.kind == "view" else "tables") / model.name
             rows.write.mode("overwrite").parquet(str(path))
         except _spark_errors() as error:
             raise ModelError(f"{model.path}: {str(error).splitlines()[0]}; mend the SELECT") from error
         self.spark.read.schema(rows.schema).parquet(str(path)).createOrReplaceTempView(model.name)
-        return self.builder.adopt(model, path)
+        return Built(model.name, 0, ()) if model.kind == "view" else self.builder.adopt(model, path)
+
+
+def _has_steps(model: Model) -> bool:
+    """Whether the view is worth keeping: Spark copies its steps into the plan of each reader, for each time it is read."""
+    return sqlglot.parse_one(model.sql, dialect="duckdb").find(exp.CTE) is not None
 
 
 def _spark_errors() -> Any:
