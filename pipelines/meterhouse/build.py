@@ -278,8 +278,7 @@ class Builder:
             raise ModelError(f"{model.path}: {told}")
 
     def _count(self, table: str) -> int:
-        ((count,),) = self.db.execute(f"SELECT count(*) FROM {table}").fetchall()
-        return int(count)
+        return int(self.db.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
     def _run(self, model: Model, sql: str) -> None:
         try:
