@@ -9,6 +9,7 @@ import os
 import sqlite3
 import stat
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Optional, Sequence, Set, Tuple
@@ -25,11 +26,14 @@ from .privacy import Publisher
 from .stream import LINE_MAX, ZSTD_SUFFIX, Lines, open_zstd
 from .worktrees import WorkTrees
 
+SETTLED_NS = 5 * 10**9  # a document that changed since is perhaps being written
 MARK = 256  # bytes at the head and before the offset that tell a file that grew from one that was replaced
 
 
 class Reader:
     """Holds what one pass over the files needs; `known` is how every file looked when it was last read."""
+
+    comes_again = False  # whether another pass follows at once: what is being written can wait for it
 
     def __init__(
         self, out: Outbox, publisher: Publisher, home: Path, environment: Mapping[str, str], sources: Sequence[Source]
@@ -128,7 +132,7 @@ class Reader:
         here = self._here(cursor.path)
         for here.offset, line in lines:
             self._replaying = lines.end <= known_to
-            record = self._parse(line if here.offset else line[3:] if line[:3] == b"\xef\xbb\xbf" else line)
+            record = self._record(line if here.offset else line[3:] if line[:3] == b"\xef\xbb\xbf" else line)
             for draft in self._drafts(source, record, cursor.state, here):
                 if not self._replaying:
                     self._emit(draft, source, cursor, lines.end)
@@ -144,7 +148,7 @@ class Reader:
         lines = Lines(stream, 0, source.markers)
         here = self._here(cursor.path)
         for here.offset, line in lines:
-            for draft in self._drafts(source, self._parse(line), cursor.state, here):
+            for draft in self._drafts(source, self._record(line), cursor.state, here):
                 self._emit(draft, source, cursor, lines.end)
             if self.out.full:
                 self._pause(cursor)
@@ -153,11 +157,15 @@ class Reader:
     def _read_document(self, path: str, source: Source, cursor: Cursor) -> None:
         """A file that is one JSON document and rewritten whole: all its records again, known ids are dropped."""
         with open(path, "rb") as file:
-            data = file.read(LINE_MAX + 1)
+            data, changed_ns = file.read(LINE_MAX + 1), os.fstat(file.fileno()).st_mtime_ns
         if len(data) > LINE_MAX:
             raise DamagedError(f"document is larger than {LINE_MAX >> 20} MB")
         cursor.offset, cursor.state = 0, {}
-        document = self._parse(data, kinds=(dict, list))
+        document = _decoded(data, (dict, list))
+        if document is None:
+            if self.comes_again and 0 <= time.time_ns() - changed_ns < SETTLED_NS:
+                raise UnreadableError("document is being written")
+            self._drop("not_json")
         here = self._here(path)
         for here.offset, record in enumerate(self._records(source, document)):
             for draft in self._drafts(source, record, cursor.state, here):
@@ -179,14 +187,10 @@ class Reader:
             if self.out.full:
                 self._pause(cursor)
 
-    def _parse(self, data: bytes, kinds: Tuple[type, ...] = (dict,)) -> Any:
-        try:
-            record = json.loads(data.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, kinds):
+    def _record(self, line: bytes) -> Any:
+        record = _decoded(line, (dict,))
+        if record is None:
             self._drop("not_json")
-            return None
         return record
 
     def _records(self, source: Source, document: Any) -> Iterator[Dict[str, Any]]:
@@ -244,6 +248,14 @@ class Reader:
         if text not in self._told:
             self._told.add(text)
             print(text, file=sys.stderr)
+
+
+def _decoded(data: bytes, kinds: Tuple[type, ...]) -> Any:
+    try:
+        found = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, kinds) else None
 
 
 def look(path: str) -> Optional[Seen]:

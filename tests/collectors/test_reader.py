@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import pytest
 
@@ -128,6 +129,27 @@ def test_a_document_that_is_rewritten_gives_only_its_new_records(laptop):
     laptop.once()
     assert numbers(laptop) == [1, 2, 3]
     assert laptop.events()[-1]["attempt"] == 3
+
+
+def test_a_document_caught_while_it_is_written_waits_for_the_next_pass_and_is_counted_once_it_rests(
+    laptop, monkeypatch
+):
+    monkeypatch.setattr(reader.Reader, "comes_again", True)
+    path = laptop.file("a.json")
+    for text in ("", json.dumps({"turns": [turn(1)]})[:-5]):
+        path.write_text(text)
+        laptop.once()
+        assert (numbers(laptop), laptop.dropped()) == ([], {})
+    path.write_text(json.dumps({"turns": [turn(1)]}))
+    laptop.once()
+    assert (numbers(laptop), laptop.dropped()) == ([1], {})
+    path.write_text(json.dumps({"turns": [turn(1), turn(2)]})[:-5])
+    for changed in (time.time() - 60, time.time() + 60):  # a clock that was set back must not make it wait for ever
+        os.utime(path, (changed, changed))
+        laptop.once()
+    laptop.append(jsonl([turn(5)]), "b.jsonl")  # drops leave with the next events
+    laptop.once()
+    assert (numbers(laptop), laptop.dropped()) == ([1, 5], {"not_json": 2})
 
 
 def test_a_half_written_document_is_counted_and_read_when_whole(laptop):

@@ -117,6 +117,7 @@ class _Follower:
         self.backoff = backoff
         self.receiver = receiver
         self.reader = place.reader(spool, spool.sender)
+        self.reader.comes_again = True
         self.watch = Watch()
         self.told_full = False
         self.heartbeat = Heartbeat(place.host)
