@@ -39,6 +39,13 @@ WITH placed AS (
         CASE WHEN parent_session_id IS NOT NULL AND NOT coalesce(is_subagent, false) THEN 1 ELSE 0 END, session_id, occurred_at, event_id
     ) AS owner_rank
   FROM stg_code_changes
+),
+
+days AS (
+  SELECT change_id, list_sort(list_distinct(list(day))) AS days_seen
+  FROM placed
+  GROUP BY change_id
+  HAVING min(day) < max(day)
 )
 
 SELECT
@@ -63,8 +70,10 @@ SELECT
   placed.lines_removed,
   placed.agent_lines_added,
   placed.agent_lines_removed,
-  coalesce(placed.is_user_modified, false) AS is_user_modified
+  coalesce(placed.is_user_modified, false) AS is_user_modified,
+  days.days_seen
 FROM placed
+LEFT JOIN days ON placed.change_id = days.change_id
 LEFT JOIN dim_people AS people
   ON placed.person_key = people.person_key AND placed.first_day >= people.valid_from AND placed.first_day < people.valid_to
 LEFT JOIN dim_teams AS teams

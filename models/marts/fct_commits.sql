@@ -46,7 +46,8 @@ WITH gathered AS (
     max(reverts_sha) AS reverts_sha,
     bool_or(source = 'git') AS is_from_git,
     array_to_string(list_sort(list_distinct(flatten(list(coalesce(ai_agents, []))))), ',') AS ai_agents,
-    array_to_string(list_sort(list_distinct(flatten(list(coalesce(ai_evidence, []))))), ',') AS ai_evidence
+    array_to_string(list_sort(list_distinct(flatten(list(coalesce(ai_evidence, []))))), ',') AS ai_evidence,
+    list_sort(list_distinct(list(day))) AS days_seen
   FROM lake_commit
   WHERE event_id NOT IN (SELECT event_id FROM stg_superseded_events WHERE kind = 'commit')
   GROUP BY commit_sha
@@ -77,7 +78,8 @@ SELECT
   owned.reverts_sha,
   owned.ai_agents,
   owned.ai_evidence,
-  owned.ai_agents <> '' AS is_ai_assisted
+  owned.ai_agents <> '' AS is_ai_assisted,
+  owned.days_seen
 FROM owned
 LEFT JOIN dim_people AS people
   ON owned.person_key = people.person_key AND owned.first_day >= people.valid_from AND owned.first_day < people.valid_to

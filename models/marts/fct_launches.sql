@@ -30,7 +30,8 @@ WITH gathered AS (
     max(gateway) AS gateway,
     max(platform) AS platform,
     max(exit_code) AS exit_code,
-    max(duration_ms) AS duration_ms
+    max(duration_ms) AS duration_ms,
+    list_sort(list_distinct(list(day))) AS days_seen
   FROM lake_launch
   GROUP BY launch_id
 )
@@ -48,7 +49,8 @@ SELECT
   gathered.gateway,
   gathered.platform,
   gathered.exit_code,
-  gathered.duration_ms
+  gathered.duration_ms,
+  gathered.days_seen
 FROM gathered
 LEFT JOIN dim_people AS people
   ON gathered.person_key = people.person_key AND gathered.first_day >= people.valid_from AND gathered.first_day < people.valid_to

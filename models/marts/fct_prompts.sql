@@ -25,6 +25,13 @@ WITH placed AS (
         CASE WHEN parent_session_id IS NOT NULL AND NOT coalesce(is_subagent, false) THEN 1 ELSE 0 END, session_id, occurred_at, event_id
     ) AS owner_rank
   FROM stg_prompts
+),
+
+days AS (
+  SELECT prompt_key, list_sort(list_distinct(list(day))) AS days_seen
+  FROM placed
+  GROUP BY prompt_key
+  HAVING min(day) < max(day)
 )
 
 SELECT
@@ -37,8 +44,10 @@ SELECT
   people.team,
   teams.division,
   placed.repository,
-  coalesce(placed.origin, 'unknown') AS origin
+  coalesce(placed.origin, 'unknown') AS origin,
+  days.days_seen
 FROM placed
+LEFT JOIN days ON placed.prompt_key = days.prompt_key
 LEFT JOIN dim_people AS people
   ON placed.person_key = people.person_key AND placed.first_day >= people.valid_from AND placed.first_day < people.valid_to
 LEFT JOIN dim_teams AS teams

@@ -56,7 +56,8 @@ gathered AS (
     max(exit_code) AS exit_code,
     max(decision) AS decision,
     max(decision_source) AS decision_source,
-    max(error_class) AS error_class
+    max(error_class) AS error_class,
+    list_sort(list_distinct(list(day))) AS days_seen
   FROM placed
   GROUP BY call_key
 ),
@@ -66,7 +67,7 @@ calls AS (
     owner.call_key, owner.first_day, owner.called_at, owner.session_id, owner.agent, owner.agent_version, owner.person_key,
     owner.repository, owner.branch, owner.is_subagent, owner.tool_call_id, owner.tool_name, owner.tool_key, gathered.success,
     gathered.exit_code, gathered.decision, gathered.decision_source, gathered.error_class, outcome.duration_ms,
-    outcome.is_duration_upper_bound, gathered.channels
+    outcome.is_duration_upper_bound, gathered.channels, gathered.days_seen
   FROM placed AS owner
   INNER JOIN placed AS outcome ON owner.call_key = outcome.call_key AND outcome.outcome_rank = 1
   INNER JOIN gathered ON owner.call_key = gathered.call_key
@@ -77,7 +78,7 @@ calls AS (
     call_key, day, occurred_at, session_id, agent, agent_version, person_key,
     repository, branch, is_subagent, tool_call_id, tool_name, tool_key, success,
     exit_code, decision, decision_source, error_class, duration_ms,
-    is_duration_upper_bound, channel
+    is_duration_upper_bound, channel, NULL
   FROM stg_tool_calls
   WHERE call_key NOT IN (SELECT call_key FROM repeated)
 )
@@ -104,7 +105,8 @@ SELECT
   calls.error_class,
   calls.duration_ms,
   calls.is_duration_upper_bound,
-  calls.channels
+  calls.channels,
+  calls.days_seen
 FROM calls
 LEFT JOIN dim_people AS people
   ON calls.person_key = people.person_key AND calls.first_day >= people.valid_from AND calls.first_day < people.valid_to

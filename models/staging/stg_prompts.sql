@@ -1,7 +1,7 @@
 /*
 description: >
   What each channel saw of each prompt, with the key by which copies in forks and repeats find each other. Some exports name
-  no prompt: theirs are, in order, the prompts of the same session that another channel names.
+  no prompt: theirs are, in order, the prompts of the same session and day that another channel names.
 kind: view
 */
 WITH keyed AS (
@@ -18,17 +18,17 @@ WITH keyed AS (
 
 named AS (
   SELECT
-    agent, match_session, named_key,
-    row_number() OVER (PARTITION BY agent, match_session ORDER BY min(occurred_at), named_key) AS turn
+    agent, match_session, day, named_key,
+    row_number() OVER (PARTITION BY agent, match_session, day ORDER BY min(occurred_at), named_key) AS turn
   FROM keyed
   WHERE named_key IS NOT NULL AND channel = 'transcript'
-  GROUP BY agent, match_session, named_key
+  GROUP BY agent, match_session, day, named_key
 ),
 
 nameless AS (
   SELECT
-    event_id, agent, match_session,
-    row_number() OVER (PARTITION BY agent, match_session, channel ORDER BY occurred_at, event_id) AS turn
+    event_id, agent, match_session, day,
+    row_number() OVER (PARTITION BY agent, match_session, day, channel ORDER BY occurred_at, event_id) AS turn
   FROM keyed
   WHERE named_key IS NULL AND channel <> 'transcript'
 ),
@@ -42,10 +42,10 @@ tied AS (
   LEFT JOIN nameless ON keyed.named_key IS NULL AND keyed.event_id = nameless.event_id
   LEFT JOIN named
     ON nameless.agent = named.agent AND nameless.match_session = named.match_session
-      AND nameless.turn = named.turn
+      AND nameless.day = named.day AND nameless.turn = named.turn
 )
 
 SELECT *
 FROM tied
 -- where the agent's own file tells of a session's day, what another channel tells under ids of its own is the same again
-QUALIFY min(channel_rank) OVER (PARTITION BY prompt_key) = min(channel_rank) OVER (PARTITION BY match_session, day)
+QUALIFY min(channel_rank) OVER (PARTITION BY prompt_key) <= min(channel_rank) OVER (PARTITION BY match_session, day)

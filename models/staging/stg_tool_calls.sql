@@ -1,7 +1,7 @@
 /*
 description: >
   What each channel saw of each tool call, with the key by which copies in forks and repeats find each other. Some exports name
-  no call: theirs are, in order, the calls of the same tool in the same session that another channel names.
+  no call: theirs are, in order, the calls of the same tool in the same session and day that another channel names.
 kind: view
 */
 WITH keyed AS (
@@ -18,19 +18,19 @@ WITH keyed AS (
 
 nameless AS (
   SELECT
-    event_id, agent, match_session, tool_name,
-    row_number() OVER (PARTITION BY agent, match_session, tool_name, channel ORDER BY occurred_at, event_id) AS turn
+    event_id, agent, match_session, tool_name, day,
+    row_number() OVER (PARTITION BY agent, match_session, tool_name, day, channel ORDER BY occurred_at, event_id) AS turn
   FROM keyed
   WHERE named_key IS NULL AND channel <> 'transcript'
 ),
 
 named AS (
   SELECT
-    agent, match_session, tool_name, named_key,
-    row_number() OVER (PARTITION BY agent, match_session, tool_name ORDER BY min(occurred_at), named_key) AS turn
+    agent, match_session, tool_name, day, named_key,
+    row_number() OVER (PARTITION BY agent, match_session, tool_name, day ORDER BY min(occurred_at), named_key) AS turn
   FROM keyed
   WHERE named_key IS NOT NULL AND channel = 'transcript' AND match_session IN (SELECT match_session FROM nameless)
-  GROUP BY agent, match_session, tool_name, named_key
+  GROUP BY agent, match_session, tool_name, day, named_key
 ),
 
 tied AS (
@@ -42,7 +42,7 @@ tied AS (
   LEFT JOIN nameless ON keyed.named_key IS NULL AND keyed.event_id = nameless.event_id
   LEFT JOIN named
     ON nameless.agent = named.agent AND nameless.match_session = named.match_session AND nameless.tool_name = named.tool_name
-      AND nameless.turn = named.turn
+      AND nameless.day = named.day AND nameless.turn = named.turn
 ),
 
 -- where the agent's own file tells of a session's day, what another channel tells under ids of its own is the same again
@@ -66,4 +66,4 @@ SELECT tied.*
 FROM tied
 INNER JOIN calls ON tied.call_key = calls.call_key
 INNER JOIN session_days ON tied.match_session = session_days.match_session AND tied.day = session_days.day
-WHERE tied.channel_rank > 0 AND calls.best_rank = session_days.best_rank
+WHERE tied.channel_rank > 0 AND calls.best_rank <= session_days.best_rank

@@ -46,6 +46,7 @@ class Builder:
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
         self.db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         self.state = BuildState(self.db)
+        self.db.execute(days_together.SCHEMA)
         reseed.register(self.db, seed_tables)
         outside = {seed.name: seed.digest for seed in seed_tables if not reseed.is_dated(seed)} | scores.digests()
         dated = reseed.dated_digests(self.models, seed_tables)
@@ -87,14 +88,17 @@ class Builder:
 
         The neighbours matter because one request can be seen on both sides of midnight.
         """
-        seq = self._watermark(model) if self._is_same(model) else -1
+        seq = self.state.watermark(model.name)[0] if self._is_same(model) else -1
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)
         return sorted(touched.union(self.state.moved_since(seq), days_together.tied(self.db, self.models, touched)))
 
-    def _watermark(self, model: Model) -> int:
-        return self.state.watermark(model.name)[0]
+    def _state_of(self, model: Model) -> tuple[int, str]:
+        """What the model has seen once it is built now: no more than the tables that it reads."""
+        read = {name for view in [model, *self._views_read(model)] for name in view.depends_on}
+        tables = {name: self.fingerprints[name] for name in read if self.models[name].kind != "view"}
+        return self.state.seen_by_all(tables, self.catalog.load_seq), self.fingerprints[model.name]
 
     def _is_same(self, model: Model) -> bool:
         """Whether the model's rows are those of this code, but for days that are due."""
@@ -114,8 +118,7 @@ class Builder:
             return Built(model.name, 0, ())
         is_same = self._is_same(model)
         days = days if is_same and model.kind == "daily" else None
-        state = (self.catalog.load_seq, self.fingerprints[model.name])
-        if days is None and self.state.watermark(model.name) == state:
+        if days is None and self.state.watermark(model.name) == self._state_of(model):
             return Built(model.name, 0, ())
         wanted = sorted(set(days)) if days is not None else self.due_days(model)
         if model.kind == "table" or not is_same:
@@ -159,7 +162,7 @@ class Builder:
             rows = change()
             self.state.change(model.name, days)
             if moves_watermark:
-                self.state.advance(model.name, self.catalog.load_seq, self.fingerprints[model.name], rows)
+                self.state.advance(model.name, *self._state_of(model), rows)
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
@@ -227,7 +230,7 @@ class Builder:
         moved: list[date] = []
         while True:
             wanted = sorted({*days, *moved})
-            self._provide(model, wanted, is_wide=days_together.OBSERVED_ON in model.columns)
+            self._provide(model, wanted, is_wide=days_together.is_wide(model))
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
             is_placed = "day" in model.one_day or (model.placed_by and not is_asked)
             further = self._narrow(model, wanted) + ([] if is_placed else self._days_of_keys(model))
@@ -237,17 +240,12 @@ class Builder:
 
     def _narrow(self, model: Model, days: list[date]) -> list[date]:
         """Take the neighbours' rows away again; gives days on which lies, as it did not yet, what these days observed."""
-        if days_together.OBSERVED_ON not in model.columns:
+        if not days_together.is_wide(model):
             return []
         self._set_days(days)
-        place = ", ".join([*dict.fromkeys([*model.grain, *model.one_day]), "day"])
-        rows = self.db.execute(
-            f"SELECT DISTINCT day FROM new_rows WHERE day NOT IN (SELECT day FROM run_days) "
-            f"AND {days_together.OBSERVED_ON} IN (SELECT day FROM run_days) AND ({place}) NOT IN "
-            f"(SELECT ({place}) FROM {model.name} WHERE day NOT IN (SELECT day FROM run_days))"
-        ).fetchall()
+        found = days_together.newly_tied(self.db, model)
         self.db.execute("DELETE FROM new_rows WHERE day NOT IN (SELECT day FROM run_days)")
-        return [day for (day,) in rows]
+        return found
 
     def _days_of_keys(self, model: Model) -> list[date]:
         keys = ", ".join(model.one_day)
@@ -259,6 +257,7 @@ class Builder:
 
     def _replace_days(self, model: Model) -> int:
         """Put `new_rows` in place of the days' rows, by column name."""
+        days_together.remember(self.db, model, "new_rows")
         self._require_columns(model, "new_rows")
         self.db.execute(f"DELETE FROM {model.name} WHERE day IN (SELECT day FROM run_days)")
         self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows")
@@ -268,6 +267,7 @@ class Builder:
 
     def _replace_all(self, model: Model, sql: str) -> int:
         self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
+        days_together.remember(self.db, model, model.name)
         self._require_columns(model, model.name)
         return self._count(model.name)
 

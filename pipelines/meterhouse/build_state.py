@@ -33,6 +33,13 @@ class BuildState:
         rows = self.db.execute("SELECT load_seq, fingerprint FROM model_state WHERE model = ?", [model]).fetchall()
         return rows[0] if rows else (-1, "")
 
+    def seen_by_all(self, models: Mapping[str, str], load_seq: int) -> int:
+        """The last load that all of these models, given with their fingerprints, have seen; -1 when one is of another code."""
+        seen = [self.watermark(name) for name in models]
+        return min(
+            [load_seq, *(seq if mark == now else -1 for (seq, mark), now in zip(seen, models.values(), strict=True))]
+        )
+
     def advance(self, model: str, load_seq: int, fingerprint: str, rows: int = 0) -> None:
         """Move a model's watermark."""
         self.db.execute("INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)", [model, load_seq, fingerprint, rows])

@@ -1,27 +1,68 @@
-"""Which days must be looked at together: those that share a request, and as many at once as the memory allows."""
+"""Which days must be looked at together: those that share a key, and as many at once as the memory allows.
+
+A witness with a wrong clock stands under the day of receipt, its request under the day on which another saw it. A model that
+places keys either has a row for each observation, with the day under which the lake holds it, or tells the days of each key.
+"""
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import date
 
 import duckdb
 
+from meterhouse.models import DAYS_SEEN, Model
+
 OBSERVED_ON = "observed_on"  # column of a model that places observations: the day under which the lake holds each
+SCHEMA = "CREATE TABLE IF NOT EXISTS tied_days (model VARCHAR, day DATE, seen_on DATE)"
+_FAR = f"SELECT DISTINCT day, unnest({DAYS_SEEN}) AS seen_on FROM {{}} WHERE {DAYS_SEEN}[-1] - {DAYS_SEEN}[1] > 1"
+
+
+def is_wide(model: Model) -> bool:
+    """Whether the model is computed with the days around, to find keys of theirs that were seen on the days asked for."""
+    return OBSERVED_ON in model.columns or model.tells_days
 
 
 def tied(db: duckdb.DuckDBPyConnection, models: Container[str], days: Iterable[date]) -> set[date]:
-    """Days far away that hold an observation of what lies on these days, or on which lies what these days observed.
-
-    A witness with a wrong clock stands under the day of receipt, its request under the day on which another saw it.
-    """
-    found: set[date] = set()
+    """Days far away that hold an observation of what lies on these days, or on which lies what these days observed."""
+    asked = [[*days]]
     tables = db.execute("SELECT table_name FROM duckdb_columns() WHERE column_name = ?", [OBSERVED_ON]).fetchall()
-    for name in (name for (name,) in tables if name in models):
-        far = f"FROM {name} WHERE abs(day - {OBSERVED_ON}) > 1 AND list_contains($1::DATE[],"
+    pairs = [f"SELECT day, {OBSERVED_ON} AS seen_on FROM {name} WHERE abs(day - {OBSERVED_ON}) > 1"
+             for (name,) in tables if name in models]  # fmt: skip
+    far = " UNION ".join([*pairs, "SELECT day, seen_on FROM tied_days"])
+    rows = db.execute(
+        f"WITH far AS ({far}) SELECT seen_on FROM far WHERE list_contains($1::DATE[], day) "
+        "UNION SELECT day FROM far WHERE list_contains($1::DATE[], seen_on)",
+        asked,
+    ).fetchall()
+    return {day for (day,) in rows}
+
+
+def newly_tied(db: duckdb.DuckDBPyConnection, model: Model) -> list[date]:
+    """Days around those asked for on which lies, as it did not yet, a key of `new_rows` that those observed."""
+    outside = "day NOT IN (SELECT day FROM run_days)"
+    if model.tells_days:
         rows = db.execute(
-            f"SELECT {OBSERVED_ON} {far} day) UNION SELECT day {far} {OBSERVED_ON})", [[*days]]
+            f"SELECT DISTINCT day FROM ({_FAR.format('new_rows')}) WHERE {outside} AND seen_on IN (SELECT day FROM run_days) "
+            "AND seen_on - day > 1 AND (day, seen_on) NOT IN (SELECT (day, seen_on) FROM tied_days WHERE model = ?)",
+            [model.name],
         ).fetchall()
-        found.update(day for (day,) in rows)
-    return found
+    else:
+        place = ", ".join([*dict.fromkeys([*model.grain, *model.one_day]), "day"])
+        rows = db.execute(
+            f"SELECT DISTINCT day FROM new_rows WHERE {outside} AND {OBSERVED_ON} IN (SELECT day FROM run_days) "
+            f"AND ({place}) NOT IN (SELECT ({place}) FROM {model.name} WHERE {outside})"
+        ).fetchall()
+    return [day for (day,) in rows]
+
+
+def remember(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> None:
+    """Note which far days the rows of a table tie to each other, and take that column away."""
+    if model.tells_days:
+        db.execute(
+            f"INSERT INTO tied_days SELECT ?, day, seen_on FROM ({_FAR.format(table)}) WHERE seen_on - day > 1 "
+            "EXCEPT SELECT * FROM tied_days",
+            [model.name],
+        )
+        db.execute(f"ALTER TABLE {table} DROP COLUMN {DAYS_SEEN}")
 
 
 def groups(days: list[date], sizes: Mapping[date, int], most: int) -> list[list[date]]:

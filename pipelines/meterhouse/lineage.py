@@ -17,7 +17,7 @@ from sqlglot.lineage import lineage as trace
 
 from meterhouse import catalog, contract, seeds
 from meterhouse.errors import ModelError
-from meterhouse.models import Model, lineage_fingerprints, load_models
+from meterhouse.models import DAYS_SEEN, Model, lineage_fingerprints, load_models
 from meterhouse.paths import models_dir
 
 KEPT = "lineage.json"
@@ -51,6 +51,7 @@ def find(model: Model, tables: Mapping[str, Any]) -> dict[str, Sources]:
         nodes = trace(None, model.sql, schema, dialect="duckdb", trim_selects=False)
     except SqlglotError as error:
         raise ModelError(f"{model.path}: its columns cannot be traced ({error}); mend the SELECT") from error
+    nodes.pop(DAYS_SEEN, None)
     found = {column: tuple(sorted(_sources(model, column, node))) for column, node in nodes.items()}
     for column, sources in found.items():
         for table, _, name in (source.partition(".") for source in sources):

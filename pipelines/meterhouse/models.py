@@ -26,6 +26,7 @@ KINDS = ("view", "table", "daily")
 HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "alarms", "owner", "public", "one_day",
                "placed_by")  # fmt: skip
 OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
+DAYS_SEEN = "days_seen"  # sorted list of days, or NULL for a key that was seen once; no column of the model
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
 
 
@@ -68,6 +69,12 @@ class Model:
         tree = sqlglot.parse_one(self.sql, dialect="duckdb")
         ctes = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
         return frozenset(table.name for table in tree.find_all(exp.Table) if table.name and table.name not in ctes)
+
+    @functools.cached_property
+    def tells_days(self) -> bool:
+        """Whether it tells of each key the days of the lake on which it was seen; the builder remembers them, readers get none."""
+        query = sqlglot.parse_one(self.sql, dialect="duckdb")
+        return isinstance(query, exp.Query) and DAYS_SEEN in query.named_selects
 
     @property
     def depends_on(self) -> frozenset[str]:

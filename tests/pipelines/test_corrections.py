@@ -135,6 +135,56 @@ def test_a_second_witness_of_another_day_finds_the_request_of_the_first(tmp_path
     assert raw.fingerprint(DataDir(data)) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
 
 
+ALIKE = {
+    "tool_call": {"tool_call_id": "toolu_" + "1" * 20},
+    "code_change": {"native_id": "toolu_" + "1" * 20},
+    "prompt": {"native_id": "prompt_" + "1" * 20},
+    "commit": {"commit_sha": "a" * 40},
+    "launch": {"launch_id": "l-1"},
+}
+LATER = {
+    "commit": {"ai_agents": ["claude_code"], "ai_evidence": ["trailer"]},
+    "launch": {"exit_code": 0, "duration_ms": 7},
+}
+
+
+@pytest.mark.parametrize(("first", "then"), [("07", "09"), ("20", "05")])
+def test_what_was_seen_on_far_days_stays_whole_when_one_of_them_is_built_again(tmp_path, first, then):
+    bucket, data = tmp_path / "bucket", tmp_path / "data"
+    for seq, day in enumerate((first, then, first, then), start=1):
+        told = [raw.event(kind, f"2026-03-{day}T10:00:00Z", key=(kind, day), **ids,
+                          channel="otlp" if day == then else "transcript", **(LATER.get(kind, {}) if day == then else {}))
+                for kind, ids in ALIKE.items()]  # fmt: skip
+        raw.segment(
+            bucket, [*told, raw.event("prompt", f"2026-03-{day}T11:00:00Z", session_id="s2", key=(seq,))], seq=seq
+        )
+        raw.published(bucket, data)
+    again = raw.published(bucket, tmp_path / "again")
+    place = (date(2026, 3, int(min(first, then))),)
+    assert raw.rows(data, "SELECT day, channels FROM fct_tool_calls") == [(*place, "otlp,transcript")]
+    assert raw.rows(data, "SELECT day, ai_agents FROM fct_commits") == [(*place, "claude_code")]
+    assert raw.rows(data, "SELECT day, duration_ms FROM fct_launches") == [(*place, 7)]
+    assert raw.rows(data, "SELECT day FROM fct_code_changes") == [place]
+    assert raw.rows(data, "SELECT day FROM fct_prompts WHERE session_id = 's1'") == [place]
+    assert raw.fingerprint(DataDir(data)) == raw.fingerprint(again)
+
+
+def test_a_model_that_was_built_before_what_it_reads_is_built_again(tmp_path):
+    """As when somebody materializes one asset alone."""
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    raw.segment(bucket, [raw.event(key=("1",))])
+    raw.published(bucket, data.root)
+    raw.segment(bucket, [raw.event(key=("2",))], seq=2)
+    with Catalog(data) as catalog:
+        load.load(Storage(str(bucket)), catalog)
+        with Builder(catalog, seeds.read_seeds(Storage(str(bucket)))) as builder:
+            builder.build(builder.models["fct_requests"])
+            assert not builder.is_current()
+    raw.published(bucket, data.root)
+    assert raw.rows(data.root, "SELECT count(*) FROM fct_requests") == [(2,)]
+    assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
+
+
 def test_a_roster_that_changes_takes_nothing_from_what_was_seen_on_far_days(tmp_path):
     told = {"source": "claude_code", "ai_agents": ["claude_code"], "ai_evidence": ["trailer"]}
     bucket = tmp_path / "bucket"
