@@ -4,7 +4,8 @@ description: >
   no call: theirs are, in order, the calls of the same tool in the same session and day that another channel names.
 kind: view
 */
-WITH keyed AS (
+-- each reading of these two takes few columns: keeping all of them for all would cost more than reading the lake again
+WITH keyed AS NOT MATERIALIZED (
   SELECT
     *,
     CASE
@@ -33,7 +34,7 @@ named AS (
   GROUP BY agent, match_session, tool_name, day, named_key
 ),
 
-tied AS (
+tied AS NOT MATERIALIZED (
   SELECT
     keyed.*,
     CASE keyed.channel WHEN 'transcript' THEN 0 WHEN 'otlp' THEN 1 ELSE 2 END AS channel_rank,

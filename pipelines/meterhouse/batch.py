@@ -1,6 +1,7 @@
 """A batch: objects read one after another and parsed a slice at a time, so that neither their bytes nor their lines pile up."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from meterhouse.ledger import Fetched, fetch
 from meterhouse.parse import Parsed, parse
@@ -42,7 +43,17 @@ class Batch:
 
 
 def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
-    """The objects, in order, in batches that fit the memory whatever their number."""
+    """The objects, in order, in batches that fit the memory whatever their number; the next is read while one is written."""
+    coming = _batches(storage, objects)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(next, coming, None)
+        while (batch := ahead.result()) is not None:
+            ahead = reader.submit(next, coming, None)
+            yield batch
+            del batch
+
+
+def _batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
     batch = Batch()
     for row in objects:
         batch.add(storage, row)

@@ -16,10 +16,11 @@ import duckdb
 
 from meterhouse import contract, days_together, reseed, scores, seeds
 from meterhouse.build_state import PUBLISHED, BuildState
-from meterhouse.catalog import LEDGER_TABLES, Catalog, rows_of
+from meterhouse.catalog import Catalog, rows_of
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
+MEMORY = "1GB"  # for DuckDB, which spills what does not fit; the process takes half as much again
 GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
 
 
@@ -40,7 +41,7 @@ def _is_by_day(model: Model) -> bool:
 class Builder:
     """The working database of one data directory, open for one run."""
 
-    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = "2GB") -> None:
+    def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = MEMORY) -> None:
         self.catalog = catalog
         self.models = load_models()
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
@@ -54,7 +55,7 @@ class Builder:
             name: digest + (dated[name] if _is_by_day(self.models[name]) else dated[name].replace(" ", "+"))
             for name, digest in lineage_fingerprints(self.models, outside).items()
         }
-        self._copy_ledger()
+        catalog.copy_ledger(self.db)
 
     def __enter__(self) -> Self:
         return self
@@ -140,15 +141,16 @@ class Builder:
 
     def _build_whole(self, model: Model, days: list[date]) -> Built:
         """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
-        sizes = self.catalog.rows_by_day() if _is_by_day(model) else {}
+        sizes = self.catalog.rows_by_day() if model.kind == "daily" else {}
         first, *others = days_together.groups(days, sizes, GROUP_ROWS)
 
         def fill() -> int:
             self._provide(model, first)
             rows = self._replace_all(model, model.sql)
             for group in others:
-                self._compute(model, group)
-                rows += self._replace_days(model)
+                if not _is_by_day(model):
+                    self._compute(model, group)
+                rows += self._add_days(model, group) if _is_by_day(model) else self._replace_days(model)
             return rows
 
         return Built(model.name, self._commit(model, fill), None)
@@ -265,6 +267,11 @@ class Builder:
         self.db.execute("DROP TABLE new_rows")
         return rows
 
+    def _add_days(self, model: Model, days: list[date]) -> int:
+        """Rows of days of which the table has none yet and which take none from others: no detour is needed."""
+        self._provide(model, days)
+        return int(self.db.execute(f"INSERT INTO {model.name} BY NAME {model.sql}").fetchall()[0][0])
+
     def _replace_all(self, model: Model, sql: str) -> int:
         self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
         days_together.remember(self.db, model, model.name)
@@ -290,10 +297,3 @@ class Builder:
             ):
                 raise LakeError(broken, reason) from error
             raise ModelError(f"{model.path}: {reason}; mend the SELECT") from error
-
-    def _copy_ledger(self) -> None:
-        for table in LEDGER_TABLES:
-            rows = self.catalog.db.sql(f"SELECT * FROM {table}").to_arrow_table()
-            self.db.register("ledger_rows", rows)
-            self.db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM ledger_rows")
-            self.db.unregister("ledger_rows")

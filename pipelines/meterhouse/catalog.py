@@ -78,6 +78,13 @@ class Catalog:
             self.db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
             self.db.unregister("new_rows")
 
+    def copy_ledger(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Put the ledger's tables into another database, for models and readers."""
+        for table in LEDGER_TABLES:
+            db.register("ledger_rows", self.db.sql(f"SELECT * FROM {table}").to_arrow_table())
+            db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM ledger_rows")
+            db.unregister("ledger_rows")
+
     @property
     def load_seq(self) -> int:
         """Number of the last committed load; 0 before the first. It never falls: models have seen all up to theirs."""

@@ -37,6 +37,7 @@ TRANSLATED = {  # DuckDB: Spark
         "WITH c AS (SELECT 1 AS a) SELECT * EXCEPT (is_kept_row) FROM "
         "(SELECT *, 2 AS b, (COUNT(*) OVER () > 1) AS is_kept_row FROM c) AS qualified WHERE is_kept_row"
     ),
+    "WITH c AS NOT MATERIALIZED (SELECT 1 AS a) SELECT a FROM c": "WITH c AS (SELECT 1 AS a) SELECT a FROM c",
     "SELECT a FROM b QUALIFY row_number() OVER (ORDER BY epoch_ms(c)) = 1": (
         "SELECT * EXCEPT (is_kept_row) FROM (SELECT a, (CAST(ROW_NUMBER() OVER (ORDER BY UNIX_MILLIS(c) NULLS LAST) AS BIGINT) = 1) "
         "AS is_kept_row FROM b) AS qualified WHERE is_kept_row"

@@ -147,6 +147,12 @@ def _wide_rank(node: Any) -> exp.Expr:
     return exp.cast(node.copy(), "bigint")
 
 
+def _unhinted(node: Any) -> exp.Expr:
+    """Spark decides by itself which parts of a query it computes once."""
+    node.set("materialized", None)
+    return node
+
+
 REWRITES: Mapping[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Select: _filter_outside,
     exp.UnixToTime: _epoch_ms,
@@ -160,4 +166,5 @@ REWRITES: Mapping[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.RegexpReplace: _first_only,
     exp.ArrayAgg: _unordered,
     exp.Window: _wide_rank,
+    exp.CTE: _unhinted,
 }
