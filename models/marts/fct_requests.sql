@@ -150,4 +150,4 @@ LEFT JOIN dim_people AS people
   ON requests.person_key = people.person_key AND requests.day >= people.valid_from AND requests.day < people.valid_to
 LEFT JOIN dim_teams AS teams
   ON people.team = teams.team AND requests.day >= teams.valid_from AND requests.day < teams.valid_to
-WHERE requests.day IN (SELECT day FROM run_days)
+WHERE requests.day IN (SELECT day FROM run_days) AND costs.day IN (SELECT day FROM run_days)

@@ -173,8 +173,8 @@ class Builder:
         return rows
 
     def build_all(self) -> list[Built]:
-        """Bring every model up to date, in order, with progress on stderr."""
-        return [self.build(model) for model in self.models.values()]
+        """Bring every table up to date, in order, with progress on stderr; the views are made with those that read them."""
+        return [self.build(model) for model in self.models.values() if model.kind != "view"]
 
     def news(self) -> dict[str, list[date] | None]:
         """What readers do not have yet: days of daily models, and None for a model of which all rows may be new."""

@@ -47,9 +47,10 @@ def newly_tied(db: duckdb.DuckDBPyConnection, model: Model) -> list[date]:
         ).fetchall()
     else:
         place = ", ".join([*dict.fromkeys([*model.grain, *model.one_day]), "day"])
-        rows = db.execute(
-            f"SELECT DISTINCT day FROM new_rows WHERE {outside} AND {OBSERVED_ON} IN (SELECT day FROM run_days) "
-            f"AND ({place}) NOT IN (SELECT ({place}) FROM {model.name} WHERE {outside})"
+        rows = db.execute(  # few rows, looked for on their own days: not a set of all that was ever placed
+            f"WITH around AS (SELECT * FROM new_rows WHERE {outside} AND {OBSERVED_ON} IN (SELECT day FROM run_days)) "
+            f"SELECT DISTINCT day FROM around WHERE ({place}) NOT IN "
+            f"(SELECT ({place}) FROM {model.name} WHERE day IN (SELECT day FROM around))"
         ).fetchall()
     return [day for (day,) in rows]
 
