@@ -66,7 +66,8 @@ test-postgres: setup  ## Dagster's runs in PostgreSQL, on a private server; need
 soak: setup  ## nightly: 500 kill -9 rounds of collector, laptop with intake, load and publication; prints the scorecards (two hours)
 	@METERHOUSE_CRASH_ROUNDS=$(ROUNDS) METERHOUSE_DELIVERY_ROUNDS=$(ROUNDS) METERHOUSE_FAULT_ROUNDS=$(ROUNDS) \
 		$(BIN)/python -m pytest -q tests/collectors/test_crash.py tests/delivery tests/faults tests/pipelines/test_hostile.py \
-		tests/pipelines/test_hostile_objects.py tests/pipelines/test_parse.py tests/pipelines/test_segments.py tests/pipelines/test_load.py
+		tests/pipelines/test_hostile_objects.py tests/pipelines/test_parse.py tests/pipelines/test_segments.py tests/pipelines/test_load.py \
+		tests/pipelines/test_incremental.py
 
 check: setup  ## lint, format, types, import contracts
 	@$(CHECKS)

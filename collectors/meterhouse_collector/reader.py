@@ -108,7 +108,7 @@ class Reader:
         except DamagedError as error:
             problem = str(error)
         except UnreadableError as error:
-            problem, looked = str(error), NEVER
+            problem, looked = str(error), seen._replace(size=NEVER.size)  # its time says whether to look again soon
         except (CollectorError, sqlite3.Error):  # ours: the spool, not the file
             raise
         except OSError as error:

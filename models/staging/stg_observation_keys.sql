@@ -92,6 +92,7 @@ SELECT
   -- gateways note the begin, agents the end
   epoch_ms(occurred_at) + CASE WHEN channel = 'gateway' THEN coalesce(duration_ms, 0) ELSE 0 END AS matched_ms,
   known_person_key,
+  provider_request_id,
   day,
   occurred_at,
   session_started_at,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 
@@ -205,7 +205,7 @@ class Builder:
         read = set(model.reads).union(*(view.reads for view in views))
         for kind in contract.kinds():
             if f"lake_{kind}" in read:
-                self._view_of_lake(kind, wide if model.kind == "daily" else None)
+                self._view_of_lake(model, kind, wide if model.kind == "daily" else None)
         for view in views:
             self._run(view, f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
         for name in sorted(read & scores.SCORES.keys()):
@@ -219,9 +219,9 @@ class Builder:
                 names |= candidate.depends_on
         return [row for row in self.models.values() if row.kind == "view" and row.name in names]
 
-    def _view_of_lake(self, kind: str, days: list[date] | None) -> None:
+    def _view_of_lake(self, model: Model, kind: str, days: list[date] | None) -> None:
         source = rows_of(contract.kinds()[kind], self.catalog.files(kind, days))
-        self.db.execute(f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
+        self._run(model, f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
 
     def _compute(self, model: Model, days: list[date], is_asked: bool = False) -> list[date]:
         """Fill `new_rows` for the days; gives further days whose rows it replaces too.
@@ -235,10 +235,10 @@ class Builder:
             self._provide(model, wanted, is_wide=days_together.is_wide(model))
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
             is_placed = "day" in model.one_day or (model.placed_by and not is_asked)
-            further = self._narrow(model, wanted) + ([] if is_placed else self._days_of_keys(model))
+            further = self._narrow(model, wanted) + ([] if is_placed else days_together.days_of_keys(self.db, model))
             if not further:
                 return moved
-            moved += further
+            moved += {*further, *days_together.tied(self.db, self.models, further)} - {*wanted}
 
     def _narrow(self, model: Model, days: list[date]) -> list[date]:
         """Take the neighbours' rows away again; gives days on which lies, as it did not yet, what these days observed."""
@@ -248,14 +248,6 @@ class Builder:
         found = days_together.newly_tied(self.db, model)
         self.db.execute("DELETE FROM new_rows WHERE day NOT IN (SELECT day FROM run_days)")
         return found
-
-    def _days_of_keys(self, model: Model) -> list[date]:
-        keys = ", ".join(model.one_day)
-        rows = self.db.execute(
-            f"SELECT DISTINCT day FROM {model.name} WHERE day NOT IN (SELECT day FROM run_days) "
-            f"AND ({keys}) IN (SELECT ({keys}) FROM new_rows)"
-        ).fetchall()
-        return [day for (day,) in rows]
 
     def _replace_days(self, model: Model) -> int:
         """Put `new_rows` in place of the days' rows, by column name."""
@@ -270,7 +262,7 @@ class Builder:
     def _add_days(self, model: Model, days: list[date]) -> int:
         """Rows of days of which the table has none yet and which take none from others: no detour is needed."""
         self._provide(model, days)
-        return int(self.db.execute(f"INSERT INTO {model.name} BY NAME {model.sql}").fetchall()[0][0])
+        return int(self._run(model, f"INSERT INTO {model.name} BY NAME {model.sql}")[0][0])
 
     def _replace_all(self, model: Model, sql: str) -> int:
         self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
@@ -287,9 +279,9 @@ class Builder:
     def _count(self, table: str) -> int:
         return int(self.db.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
-    def _run(self, model: Model, sql: str) -> None:
+    def _run(self, model: Model, sql: str) -> list[Any]:
         try:
-            self.db.execute(sql)
+            return self.db.execute(sql).fetchall()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             if broken := next(

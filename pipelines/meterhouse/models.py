@@ -24,7 +24,7 @@ LAYERS = ("staging", "intermediate", "marts")  # a layer reads itself and those 
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "rpt_")}
 KINDS = ("view", "table", "daily")
 HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "alarms", "owner", "public", "one_day",
-               "placed_by")  # fmt: skip
+               "also_known_by", "placed_by")  # fmt: skip
 OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
 DAYS_SEEN = "days_seen"  # sorted list of days, or NULL for a key that was seen once; no column of the model
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
@@ -57,6 +57,8 @@ class Model:
     """The same of what happened outside: the snapshot is published all the same, and people are told."""
     one_day: tuple[str, ...]
     """Key of a `daily` model whose rows all lie on one day; the grain, unless the header says otherwise."""
+    also_known_by: tuple[str, ...]
+    """Columns by each of which rows of far days may turn out to have one key; NULL says nothing."""
     placed_by: str
     """The model that gave each key its day, when this one did not; it notes days that lost a key to another."""
     is_public: bool
@@ -119,6 +121,7 @@ def read_model(path: Path) -> Model:
         columns={name: _column(name, text) for name, text in (header.get("columns") or {}).items()},
         checks=dict(header.get("checks") or {}), alarms=dict(header.get("alarms") or {}), is_public=layer == "marts" or header.get("public") is True,
         one_day=tuple(header.get("one_day") or header.get("grain") or ()), placed_by=str(header.get("placed_by") or ""),
+        also_known_by=tuple(header.get("also_known_by") or ()),
     )  # fmt: skip
     if not model.name.startswith(PREFIXES[layer]):
         raise ModelError(f"{path}: a model in {layer}/ is named {' or '.join(PREFIXES[layer])}…; rename the file")

@@ -169,6 +169,29 @@ def test_what_was_seen_on_far_days_stays_whole_when_one_of_them_is_built_again(t
     assert raw.fingerprint(DataDir(data)) == raw.fingerprint(again)
 
 
+A, B = ({"provider_request_id": f"req_{n * 20}"} for n in "ab")
+TIED = {
+    "two request ids split what one response id had joined": (
+        [("02", "transcript", {"response_id": R, **A}), ("09", "gateway", {"response_id": R, "gateway_call_id": "g1"})],
+        [("16", "transcript", {"response_id": R, **B})], 3),
+    "a file joins a request id to a response id": ([("02", "otlp", A)], [("09", "transcript", {"response_id": R, **A})], 1),
+    "an export knows only the request id": ([("02", "transcript", {"response_id": R, **A})], [("09", "otlp", A)], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TIED)
+def test_what_a_later_witness_says_of_ids_holds_on_far_days(tmp_path, what):
+    *loads, requests = TIED[what]
+    for turn in ((0, 1), (1, 0)):
+        bucket, data = tmp_path / f"bucket{turn}", DataDir(tmp_path / f"data{turn}")
+        for seq, part in enumerate(turn, start=1):
+            raw.segment(bucket, [raw.event(at=f"2026-03-{day}T10:00:00Z", channel=channel, **more)
+                                 for day, channel, more in loads[part]], seq=seq)  # fmt: skip
+            run(str(bucket), data)
+        assert raw.rows(data.root, "SELECT count(*) FROM fct_requests") == [(requests,)]
+        assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / f"again{turn}"))
+
+
 def test_a_model_that_was_built_before_what_it_reads_is_built_again(tmp_path):
     """As when somebody materializes one asset alone."""
     bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")

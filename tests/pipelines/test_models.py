@@ -74,7 +74,7 @@ SPOILT = {  # what is done to the good file: message
     "header that is no mapping": ("/* words */ SELECT 1 AS day", "the header is no mapping"),
     "unknown key": (
         GOOD.replace("kind:", "kinds:"),
-        "unknown header key 'kinds'; the keys are alarms, checks, columns, description",
+        "unknown header key 'kinds'; the keys are alarms, also_known_by, checks, columns, description",
     ),
     "unknown kind": (
         GOOD.replace("kind: table", "kind: incremental"),

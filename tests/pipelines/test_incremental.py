@@ -1,0 +1,57 @@
+"""Tables built run after run equal those of one build from nothing, whatever was seen how often, by whom and on which days."""
+
+import os
+import random
+
+import pytest
+
+from meterhouse.errors import MeterhouseError
+from meterhouse.paths import DataDir
+from meterhouse.run import run
+from pipelines import raw  # noqa: TID251 - the folder of these tests
+
+SEEDS = range(int(os.environ.get("METERHOUSE_FAULT_ROUNDS", "50")) // 25)
+IDS = {"model_request": ("response_id", "msg_"), "tool_call": ("tool_call_id", "toolu_"), "code_change": ("native_id", "toolu_"),
+       "prompt": ("native_id", "prompt_"), "commit": ("commit_sha", ""), "launch": ("launch_id", "l-")}  # fmt: skip
+DAYS = [2, 3, 4, 5, 6, 8, 12, 13, 20, 21, 28]  # neighbours, margins and far ones
+
+
+def told(chance: random.Random) -> dict:
+    """Something of few that one channel tells; the channels of a session's calls keep to sessions of their own."""
+    kind, thing = chance.choice(list(IDS)), chance.randrange(3)
+    channel = chance.choice(["transcript", "otlp", "gateway"])
+    name, prefix = IDS[kind]
+    values = {name: "abc"[thing] * 40 if kind == "commit" else prefix + str(thing) * 30}
+    if kind not in ("commit", "launch"):
+        values["session_id"] = f"s{thing}" if kind == "model_request" else f"s{thing}-{channel}"
+    clock = f"{chance.choice([0, 10, 23]):02d}:{chance.choice([0, 59]):02d}:{chance.randrange(60):02d}"
+    at = f"2026-03-{chance.choice(DAYS):02d}T{clock}Z"
+    return raw.event(kind, at, key=(kind, at, channel, thing), channel=channel, **values)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tables_built_run_after_run_equal_those_of_one_build(tmp_path, monkeypatch, seed):
+    chance = random.Random(seed)
+    bucket, data, again = tmp_path / "bucket", DataDir(tmp_path / "data"), DataDir(tmp_path / "again")
+    for seq in range(1, chance.randrange(3, 6)):
+        raw.segment(bucket, [told(chance) for _ in range(chance.randrange(1, 12))], seq=seq)
+        monkeypatch.setattr("meterhouse.build.GROUP_ROWS", chance.choice([1, 5, 10**6]))
+        run(str(bucket), data)
+    run(str(bucket), again)
+    assert raw.fingerprint(data) == raw.fingerprint(again)
+
+
+@pytest.mark.parametrize("rows", [1, 10**6])
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_lake_file_that_was_damaged_ends_in_a_message_whatever_the_size_of_the_groups(
+    tmp_path, monkeypatch, rows, kept
+):
+    monkeypatch.setattr("meterhouse.build.GROUP_ROWS", rows)
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    raw.segment(bucket, [raw.event("session", f"2026-03-{day}T10:00:00Z", key=(day,)) for day in ("02", "12", "22")])
+    run(str(bucket), data)
+    data.build.unlink()
+    (file,) = (data.lake / "session").rglob("*2026-03-22/*.parquet")
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * kept)])
+    with pytest.raises(MeterhouseError, match="session"):
+        run(str(bucket), data)
