@@ -57,7 +57,7 @@ test-storage: setup  ## all storages give the same tables, Azure's too; installs
 	@command -v npm >/dev/null || { echo "test-storage: npm is missing; install Node.js 20 or newer, with npm" >&2; exit 1; }
 	@npm install --no-audit --no-fund --loglevel=error --prefix .venv/azurite azurite@3.37.0 >&2
 	@METERHOUSE_TEST_AZURITE="$(abspath .venv)/azurite/node_modules/.bin/azurite-blob" \
-		$(BIN)/python -m pytest -q tests/pipelines/test_storages.py
+		$(BIN)/python -m pytest -q tests/pipelines/test_storages.py tests/pipelines/test_shared_lake.py
 
 test-postgres: setup  ## Dagster's runs in PostgreSQL, on a private server; needs Debian's postgresql
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[postgres]'

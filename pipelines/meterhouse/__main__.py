@@ -42,9 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = _command(commands, "run", _run, "load, build, check and publish everything new, once")
     run.add_argument("--raw", metavar="DEST", help="folder, s3://, gs:// or az:// that collectors ship to")
-    run.add_argument(
-        "--plain", action="store_true", help="without Dagster: faster start, no record of the run in its UI"
-    )
+    run.add_argument("--plain", action="store_true", help="without Dagster: faster start, no record in its UI")
     run.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb",
                      help="what builds the models; spark rebuilds them all, plain, see docs/scale.md")  # fmt: skip
 
@@ -131,21 +129,27 @@ def _raw(options: argparse.Namespace, settings: Settings) -> str:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from meterhouse.checks import alarms
+
     raw, data = _raw(options, settings), _data(options, settings)
     outcome = _materialise(raw, data, options.plain, options.engine)
     for problem in outcome.loaded.problems:
         print(f"warning: {problem}", file=sys.stderr)
-    for alarm in _alarms(data):
+    for alarm in alarms(data):
         print(f"alarm: {alarm}", file=sys.stderr)
     print(outcome.summary())
     _tell(data, raw, settings)
+    _share(data, settings)
     return 0
 
 
-def _alarms(data: DataDir) -> list[str]:
-    from meterhouse.checks import alarms
+def _share(data: DataDir, settings: Settings) -> None:
+    """After all else: object storage that cannot be reached holds up no dashboard and no alert."""
+    if settings.storage_lake:
+        from meterhouse import shared_lake
 
-    return alarms(data)
+        if done := shared_lake.share(data, settings.storage_lake):
+            print(done.summary(), file=sys.stderr)
 
 
 def _tell(data: DataDir, raw: str, settings: Settings) -> None:
@@ -208,11 +212,12 @@ def _vacuum(options: argparse.Namespace, settings: Settings) -> None:
 
     data = _data(options, settings)
     with run_lock(data), Catalog(data) as catalog:
-        done = vacuum(catalog, settings.keep_days, settings.keep_reports, options.dry_run)
-    for path in done.paths:
+        done = vacuum(catalog, settings, options.dry_run)
+    for path in [*done.paths, *done.shared]:
         print(path)
     verb = "could be removed" if options.dry_run else "removed"
-    print(f"{len(done.paths)} files, {done.bytes} bytes {verb}", file=sys.stderr)
+    elsewhere = f" and {len(done.shared)} of the shared lake" if settings.storage_lake else ""
+    print(f"{len(done.paths)} files{elsewhere}, {done.bytes} bytes {verb}", file=sys.stderr)
 
 
 def _quarantine_list(options: argparse.Namespace, settings: Settings) -> None:
@@ -269,13 +274,8 @@ def _generate(options: argparse.Namespace, _: Settings) -> None:
 
     from meterhouse.generate import Plan, generate
 
-    plan = Plan(
-        options.engineers,
-        options.days,
-        options.seed,
-        events_per_day=options.events_per_day,
-        segment_days=options.segment_days,
-    )
+    plan = Plan(options.engineers, options.days, options.seed,
+                events_per_day=options.events_per_day, segment_days=options.segment_days)  # fmt: skip
     print(json.dumps(generate(plan, options.to).as_dict(), indent=1))
 
 

@@ -8,6 +8,7 @@ from meterhouse.orchestration.workshop import Workshop
 defs = dg.Definitions(
     assets=[
         assets.lake,
+        assets.shared_lake_tables,
         assets.lake_upkeep,
         *assets.MODEL_ASSETS,
         assets.published_snapshot,
@@ -17,6 +18,7 @@ defs = dg.Definitions(
     ],
     jobs=[
         triggers.load_job,
+        triggers.share_job,
         triggers.build_job,
         triggers.tell_job,
         triggers.report_job,
@@ -26,6 +28,7 @@ defs = dg.Definitions(
     sensors=[triggers.new_objects, triggers.due_days],
     schedules=[
         triggers.load_hourly,
+        triggers.share_often,
         triggers.tell_often,
         triggers.report_weekly,
         triggers.audit_nightly,

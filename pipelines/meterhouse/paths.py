@@ -57,6 +57,11 @@ class DataDir:
         return self.root / "warehouse.duckdb"
 
     @property
+    def shared(self) -> Path:
+        """Which version of each Delta table the shared lake has."""
+        return self.root / "shared.json"
+
+    @property
     def audit(self) -> Path:
         """What Great Expectations found last, and up to which load it has looked."""
         return self.root / "audit.json"

@@ -21,6 +21,7 @@ class Settings:
 
     storage_raw: str | None = None  # folder or bucket that collectors ship to
     storage_data: str | None = None  # data directory
+    storage_lake: str | None = None  # folder or bucket that the lake is shared on; none unless given
     keep_days: int = 7  # days whose versions of the lake stay readable
     keep_reports: int = 13  # newest weeks whose reports keep the snapshot that they were read from
     mail_host: str | None = None

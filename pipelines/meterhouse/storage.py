@@ -1,4 +1,4 @@
-"""Object storage: a folder, S3, GCS or Azure behind one interface. It is only ever read here, never written."""
+"""Object storage: a folder, S3, GCS or Azure behind one interface. What collectors ship is only ever read, never written."""
 
 import os
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Storage:
 
     def __init__(self, destination: str) -> None:
         self.destination = destination
-        self._store = _open(destination)
+        self._store = open_store(destination)
 
     def segments(self) -> Iterator[RawObject]:
         """Every segment, in order: those in `raw/`, or anywhere when the destination is itself that room."""
@@ -52,7 +52,7 @@ class Storage:
             return bytes(self._store.get(key).bytes())
         except Exception as error:
             raise StorageError(
-                f"{self.destination}: object {key} cannot be read ({_reason(error)}); run again"
+                f"{self.destination}: object {key} cannot be read ({reason(error)}); run again"
             ) from error
 
     def read_optional(self, key: str) -> bytes | None:
@@ -64,7 +64,7 @@ class Storage:
         except (NotFoundError, FileNotFoundError):
             return None
         except Exception as error:
-            raise StorageError(f"{self.destination}: {key} cannot be read ({_reason(error)}); run again") from error
+            raise StorageError(f"{self.destination}: {key} cannot be read ({reason(error)}); run again") from error
 
     def _list(self, prefix: str | None) -> list[RawObject]:
         try:
@@ -75,18 +75,20 @@ class Storage:
             ]
         except Exception as error:
             hint = "check its name, your credentials and that it exists"
-            raise StorageError(f"{self.destination}: cannot be listed ({_reason(error)}); {hint}") from error
+            raise StorageError(f"{self.destination}: cannot be listed ({reason(error)}); {hint}") from error
 
 
-def _open(destination: str) -> Any:
+def open_store(destination: str, is_new: bool = False) -> Any:
+    """The store of a folder or bucket; a folder that is not there is made when it may be new. Raises StorageError."""
     from obstore import store
 
     try:
         if "://" in destination:
-            plain_http = any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
-            options: Any = {"allow_http": plain_http, "connect_timeout": timedelta(seconds=5)}
+            options: Any = {"allow_http": is_plain_http(), "connect_timeout": timedelta(seconds=5)}
             return store.from_url(destination, client_options=options, retry_config=RETRIES)
         folder = Path(destination)
+        if is_new:
+            folder.mkdir(parents=True, exist_ok=True)
         if not folder.is_dir():
             raise StorageError(f"{destination}: no such folder; give the folder or bucket that collectors ship to")
         return store.LocalStore(folder.resolve())
@@ -94,10 +96,15 @@ def _open(destination: str) -> Any:
         raise
     except Exception as error:
         raise StorageError(
-            f"{destination}: cannot be opened ({_reason(error)}); use a folder, s3://, gs:// or az://"
+            f"{destination}: cannot be opened ({reason(error)}); use a folder, s3://, gs:// or az://"
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def is_plain_http() -> bool:
+    """Whether the S3 server is one in our own network that speaks no TLS."""
+    return any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
+
+
+def reason(error: Exception) -> str:
     """First line of a library's message: the rest repeats requests, which may name keys."""
     return (str(error).splitlines() or [type(error).__name__])[0][:160]

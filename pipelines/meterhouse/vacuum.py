@@ -4,38 +4,34 @@ Needed is what a version of the last days names, or one that a kept snapshot was
 log of each Delta table is trimmed to the same versions, because loads add thousands of entries a day.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from meterhouse import asof, contract, delta
+from meterhouse import asof, contract, delta, shared_lake
 from meterhouse.catalog import Catalog
+from meterhouse.settings import Settings
 
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """What was removed, or would be, and its bytes."""
+    """What was removed, or would be, and its bytes; of the shared lake, the addresses."""
 
     paths: list[Path]
     bytes: int
+    shared: list[str] = field(default_factory=list)
 
 
-def vacuum(
-    catalog: Catalog,
-    keep_days: int,
-    keep_reports: int,
-    is_dry: bool = False,
-    now: datetime | None = None,
-) -> Vacuumed:
+def vacuum(catalog: Catalog, settings: Settings, is_dry: bool = False, now: datetime | None = None) -> Vacuumed:
     """Remove what neither the last `keep_days` days nor kept snapshots need; only list it when `is_dry`.
 
     A day is the least: an export or a Spark job that began before the last compaction may run for hours. Reports older
     than the newest `keep_reports` weeks lose their snapshot first.
     """
     delta.follow(catalog)
-    cutoff = (now or datetime.now(UTC)) - timedelta(days=keep_days)
+    cutoff = (now or datetime.now(UTC)) - timedelta(days=settings.keep_days)
     kept = asof.kept(catalog.data)
-    expired = _expired_reports(kept, keep_reports)
+    expired = _expired_reports(kept, settings.keep_reports)
     pinned = _pinned([row for row in kept if row not in expired])
     paths, retired = [row.path for row in expired], []
     for kind in contract.kinds():
@@ -50,10 +46,10 @@ def vacuum(
             delta.keep_readable(catalog.data, kind, versions)
         paths += log
     paths += [catalog.data.lake / path for path in retired]
-    found = Vacuumed(paths, sum(path.stat().st_size for path in paths if path.exists()))
+    size = sum(path.stat().st_size for path in paths if path.exists())
     if not is_dry:
         _remove(catalog, paths, retired)
-    return found
+    return Vacuumed(paths, size, shared_lake.vacuum(catalog.data, settings, is_dry) if settings.storage_lake else [])
 
 
 def _expired_reports(kept: list[asof.Kept], keep_reports: int) -> list[asof.Kept]:

@@ -20,6 +20,7 @@ from meterhouse.compaction import MAX_FILES, compact
 from meterhouse.errors import MeterhouseError
 from meterhouse.lock import run_lock
 from meterhouse.paths import DataDir
+from meterhouse.settings import Settings
 from meterhouse.storage import Storage
 from meterhouse.vacuum import vacuum
 from pipelines import raw  # noqa: TID251 - the folder of these tests
@@ -94,7 +95,7 @@ def compacted(data: DataDir) -> None:
 
 def vacuumed(data: DataDir, keep_reports: int = 13, **options) -> list[str]:
     with run_lock(data), Catalog(data) as catalog:
-        done = vacuum(catalog, 7, keep_reports, **options)
+        done = vacuum(catalog, Settings(keep_reports=keep_reports), **options)
     return sorted(str(path.relative_to(data.root)) for path in done.paths)
 
 

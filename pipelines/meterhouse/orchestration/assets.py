@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from meterhouse import checks, compaction, delta, snapshot
+from meterhouse import checks, compaction, delta, shared_lake, snapshot
 from meterhouse import load as loading
 from meterhouse.audit import audit as run_audit
 from meterhouse.audit import tables
@@ -54,13 +54,23 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 3)
 
 
+@dg.asset(name="shared_lake", group_name="lake", deps=["lake"], kinds={"deltalake"}, pool=POOL)
+def shared_lake_tables(workshop: Workshop) -> dg.MaterializeResult:
+    """The lake's Delta tables on object storage, for engines on other machines."""
+    began = time.monotonic()
+    done = shared_lake.follow(workshop.catalog.data, read_settings().require("storage_lake"))
+    return dg.MaterializeResult(
+        metadata={"tables": done.tables, "files": done.files, "bytes": done.bytes, "seconds": _since(began)}
+    )
+
+
 @dg.asset(name="lake_upkeep", group_name="lake", deps=["lake"], kinds={"deltalake"}, pool=POOL,
           freshness_policy=_fresh_within(50))  # fmt: skip
 def lake_upkeep(workshop: Workshop) -> dg.MaterializeResult:
     """Days that lie in many files become one file each; replaced files go when no reader and no kept report needs them."""
-    began, settings = time.monotonic(), read_settings()
+    began = time.monotonic()
     compacted = compaction.compact(workshop.catalog)
-    vacuumed = vacuum(workshop.catalog, settings.keep_days, settings.keep_reports)
+    vacuumed = vacuum(workshop.catalog, read_settings())
     return dg.MaterializeResult(
         metadata={
             "days_compacted": len(compacted),
@@ -69,6 +79,7 @@ def lake_upkeep(workshop: Workshop) -> dg.MaterializeResult:
             "bytes_before": sum(row.bytes_before for row in compacted),
             "bytes_after": sum(row.bytes_after for row in compacted),
             "files_removed": len(vacuumed.paths),
+            "shared_files_removed": len(vacuumed.shared),
             "bytes_removed": vacuumed.bytes,
             "seconds": _since(began),
         }

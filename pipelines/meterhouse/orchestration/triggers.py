@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from meterhouse import seeds
+from meterhouse import seeds, shared_lake
 from meterhouse.build import Builder
 from meterhouse.catalog import Catalog
 from meterhouse.errors import LockedError
@@ -25,6 +25,9 @@ build_job = dg.define_asset_job(
     "build",
     selection=[*assets.MODEL_ASSETS, assets.published_snapshot, assets.alerts],
     description="Build what the load touched, check it, publish it, tell.",
+)
+share_job = dg.define_asset_job(
+    "share", selection=[assets.shared_lake_tables], description="Bring the shared lake to the state of the lake."
 )
 tell_job = dg.define_asset_job(
     "tell", selection=[assets.alerts], description="Find new alerts and deliver what is due."
@@ -65,6 +68,18 @@ def due_days(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReas
     except LockedError as error:
         return dg.SkipReason(str(error))
     return dg.RunRequest(run_key=tags[DUE], tags=tags) if tags else dg.SkipReason("every model is current")
+
+
+@dg.schedule(job=share_job, cron_schedule="*/10 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING,
+             description="Again and again, because its storage may be out of reach.")  # fmt: skip
+def share_often(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the shared lake when it is behind."""
+    settings = read_settings()
+    if not settings.storage_lake:
+        return dg.SkipReason("no [storage] lake is set")
+    if not shared_lake.is_due(DataDir(Path(settings.require("storage_data"))), settings.storage_lake):
+        return dg.SkipReason("the shared lake is current")
+    return dg.RunRequest()
 
 
 load_hourly = dg.ScheduleDefinition(

@@ -1,0 +1,182 @@
+"""The shared lake: the lake's Delta tables on object storage, for engines on other machines; never read here.
+
+It follows the tables of the data directory. Every file lies there before the one commit that names it, under a name that is
+never used again, so readers see whole versions only, also while a lake that was rebuilt takes the place of another.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meterhouse import asof, contract, delta
+from meterhouse.durable import replace_text
+from meterhouse.errors import StorageError
+from meterhouse.lock import run_lock
+from meterhouse.paths import DataDir
+from meterhouse.settings import Settings
+from meterhouse.storage import RETRIES, is_plain_http, open_store, reason
+
+PATIENCE = 600  # seconds that it waits for a run at work: after its own run, another may have begun
+UPLOADS = 8  # files at once
+# what the commits say: which table and version of the data directory they repeat
+TABLE, VERSION = "meterhouse.table", "meterhouse.version"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What was brought to object storage."""
+
+    tables: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    def summary(self) -> str:
+        """One line for the user."""
+        return f"shared lake: {self.tables} tables, {self.files} new files, {self.bytes} bytes"
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of a local table, and the name that it has in the shared one."""
+
+    path: Path
+    name: str
+    action: Mapping[str, Any]
+
+
+def is_due(data: DataDir, destination: str) -> bool:
+    """Whether any table is behind, as far as this machine knows: it asks no storage."""
+    return bool(_behind(data, destination))
+
+
+def share(data: DataDir, destination: str) -> Shared | None:
+    """Bring the shared tables to the local ones if any is behind, under the run lock; None when none is."""
+    if not is_due(data, destination):
+        return None
+    with run_lock(data, PATIENCE):
+        return follow(data, destination)
+
+
+def follow(data: DataDir, destination: str) -> Shared:
+    """The same for who holds the run lock. Raises StorageError; what was sent stays for the next try."""
+    store, behind, sent = open_store(destination, is_new=True), _behind(data, destination), []
+    for kind in behind:
+        try:
+            sent += _follow(data, destination, store, contract.kinds()[kind])
+        except Exception as error:
+            raise StorageError(
+                f"{destination}/{kind}: the shared lake cannot be brought up to date ({_cause(error)}); "
+                "check its name and credentials, the next run tries again"
+            ) from error
+        _remember(data, destination, kind)
+    return Shared(len(behind), len(sent), sum(file.path.stat().st_size for file in sent))
+
+
+def vacuum(data: DataDir, settings: Settings, is_dry: bool = False) -> list[str]:
+    """Remove files that neither the days kept nor a kept report needs, and what a killed share left; gives their addresses."""
+    destination, removed = settings.require("storage_lake"), []
+    pinned = [row.lake for row in asof.kept(data)]
+    for kind in contract.kinds().values():
+        table = _find(destination, kind)
+        if table is None:
+            continue
+        # Delta's own clean-up of the log must keep the versions that reports were read from
+        days = max(settings.keep_days, 7 * (settings.keep_reports + 1))
+        delta.agree(table, kind, {"delta.logRetentionDuration": f"interval {days} days"})
+        versions = _versions(data, kind.name, table, {lake[kind.name] for lake in pinned if kind.name in lake})
+        options: Any = {"retention_hours": 24 * settings.keep_days, "enforce_retention_duration": False, "full": True,
+                        "keep_versions": versions or None}  # fmt: skip
+        found = table.vacuum(dry_run=True, **options)
+        if found and not is_dry:  # each vacuum is a commit
+            table.vacuum(dry_run=False, **options)
+        removed += [f"{_uri(destination, kind.name)}/{name}" for name in found]
+    return removed
+
+
+def _behind(data: DataDir, destination: str) -> list[str]:
+    """Kinds whose local table is not the one that was shared last."""
+    known = _remembered(data, destination)
+    now = {kind: delta.identity(data, kind) for kind in contract.kinds()}
+    return [kind for kind, state in now.items() if state is not None and state != known.get(kind)]
+
+
+def _remembered(data: DataDir, destination: str) -> dict[str, list]:
+    if not data.shared.exists():
+        return {}
+    said = json.loads(data.shared.read_text())
+    return said["tables"] if said["destination"] == destination else {}
+
+
+def _remember(data: DataDir, destination: str, kind: str) -> None:
+    tables = _remembered(data, destination) | {kind: delta.identity(data, kind)}
+    replace_text(data.shared, json.dumps({"destination": destination, "tables": tables}))
+
+
+def _follow(data: DataDir, destination: str, store: Any, kind: contract.Kind) -> list[_File]:
+    """Send what the shared table lacks, then commit the difference; gives the files sent."""
+    local = delta.open_table(data.lake / kind.name)
+    id_, version = local.metadata().id, local.version()
+    table = _find(destination, kind) or delta.create(_uri(destination, kind.name), kind, {}, _options())
+    delta.agree(table, kind, {})
+    known, wanted = delta.names(table), {file.name: file for file in _files(data, kind.name, local, id_)}
+    missing = [file for name, file in wanted.items() if name not in known]
+    _send(store, kind.name, missing)
+    adds = [delta.add_action(file.name, **file.action) for file in missing]
+    delta.commit(
+        table, kind, [*adds, *delta.remove_actions(known - wanted.keys())], {TABLE: id_, VERSION: str(version)}
+    )
+    return missing
+
+
+def _files(data: DataDir, kind: str, local: Any, id_: str) -> Iterable[_File]:
+    for row in delta.added(local):
+        day, _, name = row.name.partition("/")
+        own = f"{day}/{name.removesuffix('.parquet')}-{id_[:8]}.parquet"
+        action = {"size": row.size, "modified_ms": row.modified_ms, "row_count": row.row_count,
+                  "is_news": ".compacted" not in name}  # fmt: skip
+        yield _File(data.lake / kind / row.name, own, action)
+
+
+def _send(store: Any, kind: str, files: list[_File]) -> None:
+    import obstore
+
+    def send(file: _File) -> None:
+        obstore.put(store, f"{kind}/{file.name}", file.path)
+
+    with ThreadPoolExecutor(UPLOADS) as senders:
+        for number, _ in enumerate(senders.map(send, files), 1):
+            if number % 100 == 0 or number == len(files):
+                print(f"shared {number} of {len(files)} files of {kind}", file=sys.stderr)
+
+
+def _versions(data: DataDir, kind: str, table: Any, wanted: set[int]) -> list[int]:
+    """Versions of the shared table that repeat some of the local one's; of one that was never shared, the one before it."""
+    identity = delta.identity(data, kind)
+    shared = {int(row[VERSION]): row["version"] for row in table.history()
+              if identity and row.get(TABLE) == identity[0]}  # fmt: skip
+    before = ([own for own in shared if own <= version] for version in wanted)
+    return sorted({shared[max(owns)] for owns in before if owns})
+
+
+def _cause(error: Exception) -> str:
+    """Delta's client tells causes as a tree, the deepest last; what a server answered, which may name keys, comes after a `<`."""
+    deepest = str(error).rpartition("\u21b3\x1b[0m ")[2].partition("<")[0].strip()
+    return reason(StorageError(deepest)) if deepest else reason(error)
+
+
+def _find(destination: str, kind: contract.Kind) -> Any:
+    return delta.find_table(_uri(destination, kind.name), _options())
+
+
+def _uri(destination: str, kind: str) -> str:
+    return f"{destination.rstrip('/')}/{kind}"
+
+
+def _options() -> dict[str, str]:
+    """What Delta's client does not read from the environment; the credentials it does. It gives up when the raw objects' does."""
+    patience = {"max_retries": str(RETRIES["max_retries"]), "retry_timeout": f"{RETRIES['retry_timeout'].seconds}s"}
+    return patience | ({"allow_http": "true"} if is_plain_http() else {})

@@ -1,0 +1,217 @@
+"""The shared lake: Delta tables on a folder, S3 and Azure that hold what the data directory's hold, whatever happened meanwhile."""
+
+import json
+from dataclasses import replace
+
+import dagster as dg
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from meterhouse import compaction, contract, delta, load, rebuild, shared_lake
+from meterhouse.catalog import Catalog
+from meterhouse.definitions import defs
+from meterhouse.errors import StorageError
+from meterhouse.lock import run_lock
+from meterhouse.orchestration import triggers
+from meterhouse.orchestration.workshop import Workshop
+from meterhouse.paths import DataDir
+from meterhouse.settings import Settings
+from meterhouse.storage import Storage
+from meterhouse.vacuum import vacuum
+from pipelines import raw  # noqa: TID251 - the folder of these tests
+from pipelines.storages import STORAGES, folder, named  # noqa: TID251
+from pipelines.test_lake_readers import content  # noqa: TID251
+
+KIND = "model_request"
+
+
+class House:
+    """A data directory whose lake is shared."""
+
+    def __init__(self, root, place):
+        self.bucket, self.data = root / "raw", DataDir(root / "data")
+        self.place = f"{place}/lake"
+
+    def load(self, seq, day=2):
+        """One more object, of a prompt and a request."""
+        raw.segment(self.bucket, [raw.event(at=f"2026-03-0{day}T10:00:00Z", key=(seq,), response_id=f"msg_{seq:030d}"),
+                                  raw.event("prompt", key=(seq,))], seq=seq)  # fmt: skip
+        with run_lock(self.data), Catalog(self.data) as catalog:
+            load.load(Storage(str(self.bucket)), catalog)
+            delta.follow(catalog)
+
+    def share(self):
+        return shared_lake.share(self.data, self.place)
+
+    def vacuum(self, **options):
+        settings = Settings(storage_lake=self.place, keep_days=0)
+        with run_lock(self.data), Catalog(self.data) as catalog:
+            return vacuum(catalog, settings, **options)
+
+    def compact(self, patch):
+        patch.setattr(compaction, "MAX_FILES", 1)
+        with run_lock(self.data), Catalog(self.data) as catalog:
+            return compaction.compact(catalog)
+
+    def table(self, kind=KIND, version=None):
+        options = {"allow_http": "true"}
+        return DeltaTable(f"{self.place}/{kind}", version=version, storage_options=options)
+
+    def rows(self, kind=KIND, version=None):
+        return content(pl.read_delta(self.table(kind, version)).to_arrow(), contract.kinds()[kind])
+
+    def own_rows(self, kind=KIND):
+        return content(pl.read_delta(str(self.data.lake / kind)).to_arrow(), contract.kinds()[kind])
+
+    def assert_equal(self):
+        for kind in (KIND, "prompt"):
+            assert self.rows(kind) == self.own_rows(kind)
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    with folder(tmp_path / "shared", monkeypatch) as place:
+        yield House(tmp_path, place)
+
+
+@pytest.mark.parametrize("name", ["folder", *STORAGES])
+def test_the_tables_on_every_storage_hold_the_rows_of_the_lake(tmp_path, monkeypatch, name):
+    with {"folder": folder, **STORAGES}[name](named(tmp_path), monkeypatch) as place:
+        house = House(tmp_path, place)
+        house.load(1)
+        assert (house.share().tables, house.share()) == (2, None)
+        house.assert_equal()
+        first, version = house.rows(), house.table().version()
+        house.load(2)
+        house.load(3, day=3)
+        assert house.share().files == 4
+        house.assert_equal()
+        assert house.rows(version=version) == first, "the past is read as it was"
+        assert house.compact(monkeypatch)
+        assert house.share().files == 2
+        house.assert_equal()
+        assert house.vacuum().shared
+        house.assert_equal()
+        assert house.table().metadata().partition_columns == ["day"]
+
+
+def test_a_share_that_died_before_its_commit_is_finished_by_the_next(house, monkeypatch):
+    house.load(1)
+    house.share()
+    before = house.rows()
+    house.load(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "commit", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        with pytest.raises(StorageError, match=r"shared/bucket/lake/model_request: .* \(gone\); .* tries again"):
+            house.share()
+    assert house.rows() == before
+    house.share()
+    house.assert_equal()
+
+
+def test_a_commit_whose_end_was_not_noted_is_not_made_twice(house):
+    house.load(1)
+    house.share()
+    version = house.table().version()
+    house.data.shared.unlink()
+    assert house.share().files == 0
+    assert house.table().version() == version
+    house.assert_equal()
+
+
+def test_a_lake_that_was_rebuilt_takes_the_place_of_the_other_in_one_commit(house):
+    for seq in (1, 2):
+        house.load(seq)
+    house.share()
+    before, version = house.rows(), house.table().version()
+    rebuild.rebuild(str(house.bucket), house.data)
+    house.share()
+    house.assert_equal()
+    assert (house.rows(), house.rows(version=version)) == (before, before)
+    assert house.table().version() == version + 1
+
+
+def test_another_destination_gets_everything(house):
+    house.load(1)
+    house.share()
+    house.place += "-2"
+    assert house.share().files == 2
+    house.assert_equal()
+
+
+def test_vacuum_keeps_what_a_report_was_read_from_and_removes_what_a_killed_share_left(house, monkeypatch):
+    for seq in (1, 2):
+        house.load(seq)
+    raw.published(house.bucket, house.data.root)  # its snapshot names this version of the lake
+    house.share()
+    read, version = house.rows(), house.table().version()
+    house.load(3)
+    house.compact(monkeypatch)
+    house.share()
+    left = (
+        DataDir(house.data.root).root.parent / "shared" / "bucket" / "lake" / KIND / "day=2026-03-02" / "left.parquet"
+    )
+    left.write_bytes(b"x")
+    assert house.vacuum(is_dry=True).shared
+    assert left.exists()
+    house.vacuum()
+    assert not left.exists()
+    assert house.rows(version=version) == read
+    house.assert_equal()
+
+
+def test_each_commit_says_which_version_of_the_lake_it_repeats(house):
+    house.load(1)
+    house.share()
+    id_, version = delta.identity(house.data, KIND)
+    (said,) = house.table().history(1)
+    assert (said["meterhouse.table"], said["meterhouse.version"]) == (id_, str(version))
+
+
+def test_a_field_that_the_contract_learns_becomes_a_column(house, monkeypatch):
+    house.load(1)
+    house.share()
+    kind = contract.kinds()[KIND]
+    field = replace(next(row for row in kind.fields if row.name == "branch"), name="made_up", pattern=None)
+    grown = {**contract.kinds(), KIND: replace(kind, fields=(*kind.fields, field))}
+    monkeypatch.setattr(contract, "kinds", lambda: grown)
+    house.load(2)
+    house.share()
+    assert house.table().to_pyarrow_table()["made_up"].to_pylist() == [None, None]
+
+
+def test_a_run_shares_after_all_else_and_tells_an_unreachable_storage_in_one_line(tmp_path):
+    bucket, data = tmp_path / "raw", tmp_path / "data"
+    raw.segment(bucket, [raw.event()])
+    arguments = ("run", "--plain", "--raw", str(bucket), "--data", str(data))
+    (tmp_path / "file").write_text("no folder")
+    failed = raw.command(*arguments, METERHOUSE_STORAGE_LAKE=str(tmp_path / "file"))
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert str(tmp_path / "file") in failed.stderr.splitlines()[-1]
+    assert raw.rows(DataDir(data), "SELECT count(*) FROM fct_requests") == [(1,)], "it was published all the same"
+    done = raw.command(*arguments, METERHOUSE_STORAGE_LAKE=str(tmp_path / "lake"))
+    assert (done.returncode, "shared lake: 1 tables, 1 new files" in done.stderr) == (0, True)
+    again = raw.command(*arguments, METERHOUSE_STORAGE_LAKE=str(tmp_path / "lake"))
+    assert (again.returncode, "shared" in again.stderr) == (0, False)
+    assert json.loads((data / "shared.json").read_text())["destination"] == str(tmp_path / "lake")
+
+
+def test_dagster_shares_while_the_tables_are_behind(house, monkeypatch):
+    monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(house.data.root))
+    house.load(1)
+
+    def asked():
+        with dg.DagsterInstance.ephemeral() as instance:
+            return triggers.share_often(dg.build_schedule_context(instance))
+
+    assert asked() == dg.SkipReason("no [storage] lake is set")
+    monkeypatch.setenv("METERHOUSE_STORAGE_LAKE", house.place)
+    assert isinstance(asked(), dg.RunRequest)
+    workshop = Workshop(raw=str(house.bucket), data=str(house.data.root))
+    done = defs.resolve_job_def("share").execute_in_process(resources={"workshop": workshop})
+    (told,) = done.asset_materializations_for_node("shared_lake")
+    assert (told.metadata["tables"].value, told.metadata["files"].value) == (2, 2)
+    house.assert_equal()
+    assert asked() == dg.SkipReason("the shared lake is current")
