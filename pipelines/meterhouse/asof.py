@@ -6,12 +6,12 @@ A kept snapshot is a hard link: it costs nothing while the snapshot is among the
 import contextlib
 import itertools
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from meterhouse.durable import clone
 from meterhouse.errors import MeterhouseError
 from meterhouse.paths import DataDir
 from meterhouse.snapshot import no_snapshot, open_snapshot
@@ -76,7 +76,7 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError:  # a file system without hard links
-        shutil.copyfile(source, target)
+        clone(source, target)
 
 
 def kept(data: DataDir) -> list[Kept]:

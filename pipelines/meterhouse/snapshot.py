@@ -6,7 +6,6 @@ A reader has the old file or the new one, never a mixture, also when the writer 
 import contextlib
 import hashlib
 import re
-import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -17,7 +16,7 @@ import duckdb
 from meterhouse import __version__, delta
 from meterhouse.build import Builder
 from meterhouse.catalog import LEDGER_TABLES
-from meterhouse.durable import fsync
+from meterhouse.durable import clone, fsync
 from meterhouse.errors import MeterhouseError
 from meterhouse.models import Model
 from meterhouse.paths import DataDir
@@ -61,7 +60,7 @@ def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) 
     base = _base(builder, version, words)
     news = builder.news() if base else dict.fromkeys(builder.models)
     if base:
-        shutil.copyfile(base, path)
+        clone(base, path)
     db = builder.db
     db.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS snapshot")
     try:
@@ -142,7 +141,7 @@ def _swap_link(link: Path, target: Path) -> None:
 def _copy(snapshot: Path, target: Path) -> None:
     """People open this one with `duckdb`, which locks the file for everybody else; so our readers use another."""
     temporary = target.with_suffix(".copy")
-    shutil.copyfile(snapshot, temporary)
+    clone(snapshot, temporary)
     fsync(temporary)
     temporary.replace(target)
 

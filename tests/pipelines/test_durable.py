@@ -1,0 +1,25 @@
+"""Copies of large files: the same bytes and a life of their own, whether or not the file system can share blocks."""
+
+import fcntl
+
+from meterhouse.durable import clone
+
+
+def test_a_clone_has_the_bytes_of_the_original_and_changes_alone(tmp_path):
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.write_bytes(bytes(range(256)) * 4096)
+    copy.write_bytes(b"longer than nothing")
+    clone(original, copy)
+    assert copy.read_bytes() == original.read_bytes()
+    copy.write_bytes(b"x")
+    assert original.stat().st_size == 2**20
+
+
+def test_where_blocks_cannot_be_shared_the_bytes_are_copied(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    (tmp_path / "original").write_bytes(b"rows")
+    clone(tmp_path / "original", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"rows"
