@@ -81,7 +81,7 @@ conformance: setup  ## what each set of witnesses knows of real runs, against wh
 e2e-agents: setup  ## run real agents, installed from npm, against a provider on the loopback; needs node and npm
 	@cd tests && ../$(BIN)/python -m e2e
 
-bench: setup  ## speed and memory, as ratios to a floor measured in the same run (half an hour); installs chdb
+bench: setup  ## speed and memory, as ratios to a floor measured in the same run (an hour); installs chdb
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps chdb==4.4.0 chdb-core==26.9.0
 	@$(BIN)/python tests/bench/collector_bench.py
 	@$(BIN)/python tests/bench/receiver_bench.py

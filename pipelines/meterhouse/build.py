@@ -22,6 +22,7 @@ from meterhouse.models import Model, lineage_fingerprints, load_models
 
 MEMORY = "1GB"  # for DuckDB, which spills what does not fit; the process takes half as much again
 GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
+GROUP_DAYS = 31  # and as many days of a thin history: each has files of its own, whose buffers DuckDB does not count
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,9 @@ class Builder:
 
     def _build_whole(self, model: Model, days: list[date]) -> Built:
         """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
-        sizes = self.catalog.rows_by_day() if model.kind == "daily" else {}
-        first, *others = days_together.groups(days, sizes, GROUP_ROWS)
+        first, others = days, []
+        if model.kind == "daily":
+            first, *others = days_together.groups(days, self.catalog.rows_by_day(), GROUP_ROWS, GROUP_DAYS)
 
         def fill() -> int:
             self._provide(model, first)

@@ -76,13 +76,13 @@ def remember(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> None:
         db.execute(f"ALTER TABLE {table} DROP COLUMN {DAYS_SEEN}")
 
 
-def groups(days: list[date], sizes: Mapping[date, int], most: int) -> list[list[date]]:
-    """Days in order, cut where those of a group would have more than `most` rows; a day alone may have more."""
+def groups(days: list[date], sizes: Mapping[date, int], most: int, most_days: int) -> list[list[date]]:
+    """Days in order, cut where those of a group would be more than `most_days` or have more than `most` rows; one may have more."""
     cut: list[list[date]] = [[]]
     rows = 0
     for day in days:
         rows += sizes.get(day, 0)
-        if cut[-1] and rows > most:
+        if cut[-1] and (rows > most or len(cut[-1]) == most_days):
             cut.append([])
             rows = sizes.get(day, 0)
         cut[-1].append(day)

@@ -1,6 +1,6 @@
 """`make bench`, a late batch on histories of several lengths: some 100,000 events of ten late days, loaded, built, checked, published.
 
-    python tests/bench/history_bench.py [--engineers 250] [--days 30 240] [--rounds 3]
+    python tests/bench/history_bench.py [--engineers 1000] [--days 15 150] [--rounds 3]   (1 and 10 million events; 1500 days: 100)
 
 The organisation is as large in each, so the days that the batch touches are too; what a longer history adds is overhead. Another
 such batch came before: the first one after a whole build makes DuckDB tidy up what was written side by side, once.
@@ -20,8 +20,8 @@ BATCH_ENGINEERS, BATCH_DAYS = 150, 10
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engineers", type=int, default=250)
-    parser.add_argument("--days", type=int, nargs="+", default=[30, 240])
+    parser.add_argument("--engineers", type=int, default=1000)
+    parser.add_argument("--days", type=int, nargs="+", default=[15, 150])
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

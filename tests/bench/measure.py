@@ -85,12 +85,12 @@ def table(costs: Mapping[str, Cost], floor: str, events: int) -> None:
               f"{cost.wall / low.wall:>14.2f}{cost.cpu / low.cpu:>13.2f}")  # fmt: skip
 
 
-def generated(engineers: int, days: int, seed: int, target: Path) -> int:
-    """An organisation's segments; gives the number of their events."""
+def generated(engineers: int, days: int, seed: int, target: Path, *options: object) -> int:
+    """An organisation's segments, with more options of `meterhouse generate`; gives the number of their events."""
     print(f"generating {engineers} engineers, {days} days …", file=sys.stderr)
     done = subprocess.run(
         [sys.executable, "-m", "meterhouse", "generate", "--engineers", str(engineers), "--days", str(days),
-         "--seed", str(seed), "--to", str(target)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)  # fmt: skip
+         "--seed", str(seed), "--to", str(target), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)  # fmt: skip
     return int(json.loads(done.stdout)["events"])
 
 

@@ -1,6 +1,7 @@
 """`make bench`, readers: every page of the dashboards and some ad-hoc questions on a published snapshot; prints p50, p95 and the slowest.
 
     python tests/bench/queries_bench.py [--data DIR] [--engineers 1000] [--days 60]
+    python tests/bench/queries_bench.py --engineers 10000 --days 365 --events-per-day 5 --segment-days 30   (a quarter of an hour)
 
 Times are those of the queries as the pages ask them, by way of Streamlit's own runner, without its drawing.
 """
@@ -94,11 +95,14 @@ def main() -> None:
     parser.add_argument("--data", help="a data directory that holds a snapshot; otherwise an organisation is generated")
     parser.add_argument("--engineers", type=int, default=1000)
     parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--events-per-day", type=float, default=100, help="of an engineer, on a workday")
+    parser.add_argument("--segment-days", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = DataDir(Path(asked.data) if asked.data else Path(folder) / "data")
         if not asked.data:
-            events = generated(asked.engineers, asked.days, 1, Path(folder) / "bucket")
+            options = ("--events-per-day", asked.events_per_day, "--segment-days", asked.segment_days)
+            events = generated(asked.engineers, asked.days, 1, Path(folder) / "bucket", *options)
             print(f"{events:,} events of {asked.engineers:,} engineers on {asked.days} days")
             measure(PATH, Path(folder) / "bucket", data.root)
         told("pages", of_pages(data))

@@ -2,9 +2,11 @@
 
 import os
 import random
+from datetime import date
 
 import pytest
 
+from meterhouse import days_together
 from meterhouse.errors import MeterhouseError
 from meterhouse.paths import DataDir
 from meterhouse.run import run
@@ -36,9 +38,18 @@ def test_tables_built_run_after_run_equal_those_of_one_build(tmp_path, monkeypat
     for seq in range(1, chance.randrange(3, 6)):
         raw.segment(bucket, [told(chance) for _ in range(chance.randrange(1, 12))], seq=seq)
         monkeypatch.setattr("meterhouse.build.GROUP_ROWS", chance.choice([1, 5, 10**6]))
+        monkeypatch.setattr("meterhouse.build.GROUP_DAYS", chance.choice([1, 2, 31]))
         run(str(bucket), data)
     run(str(bucket), again)
     assert raw.fingerprint(data) == raw.fingerprint(again)
+
+
+def test_groups_of_days_are_bounded_by_rows_and_by_days():
+    days = [date(2026, 3, day) for day in range(1, 8)]
+    sizes = {days[0]: 9, days[1]: 1, days[2]: 1, days[3]: 3}
+    found = days_together.groups(days, sizes, 4, 3)
+    assert [[day.day for day in group] for group in found] == [[1], [2, 3], [4, 5, 6], [7]]
+    assert days_together.groups([], {}, 4, 3) == [[]]
 
 
 @pytest.mark.parametrize("rows", [1, 10**6])
