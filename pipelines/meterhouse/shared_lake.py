@@ -4,9 +4,10 @@ It follows the tables of the data directory. Every file lies there before the on
 never used again, so readers see whole versions only, also while a lake that was rebuilt takes the place of another.
 """
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ PATIENCE = 600  # seconds that it waits for a run at work: after its own run, an
 UPLOADS = 8  # files at once
 # what the commits say: which table and version of the data directory they repeat
 TABLE, VERSION = "meterhouse.table", "meterhouse.version"
+# Delta would forget versions and files of which it does not know that a report was read from them
+PROPERTIES = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 3650 days")
 
 
 @dataclass(frozen=True)
@@ -63,38 +66,55 @@ def share(data: DataDir, destination: str) -> Shared | None:
 
 def follow(data: DataDir, destination: str) -> Shared:
     """The same for who holds the run lock. Raises StorageError; what was sent stays for the next try."""
-    store, behind, sent = open_store(destination, is_new=True), _behind(data, destination), []
+    place = _place(data, destination)
+    store, behind, sent = open_store(place, is_new=True), _behind(data, destination), []
     for kind in behind:
-        try:
-            sent += _follow(data, destination, store, contract.kinds()[kind])
-        except Exception as error:
-            raise StorageError(
-                f"{destination}/{kind}: the shared lake cannot be brought up to date ({_cause(error)}); "
-                "check its name and credentials, the next run tries again"
-            ) from error
+        with _told(place, kind):
+            sent += _follow(data, place, store, contract.kinds()[kind])
         _remember(data, destination, kind)
     return Shared(len(behind), len(sent), sum(file.path.stat().st_size for file in sent))
 
 
 def vacuum(data: DataDir, settings: Settings, is_dry: bool = False) -> list[str]:
     """Remove files that neither the days kept nor a kept report needs, and what a killed share left; gives their addresses."""
-    destination, removed = settings.require("storage_lake"), []
+    place, removed = _place(data, settings.require("storage_lake")), []
     pinned = [row.lake for row in asof.kept(data)]
-    for kind in contract.kinds().values():
-        table = _find(destination, kind)
-        if table is None:
-            continue
-        # Delta's own clean-up of the log must keep the versions that reports were read from
-        days = max(settings.keep_days, 7 * (settings.keep_reports + 1))
-        delta.agree(table, kind, {"delta.logRetentionDuration": f"interval {days} days"})
-        versions = _versions(data, kind.name, table, {lake[kind.name] for lake in pinned if kind.name in lake})
-        options: Any = {"retention_hours": 24 * settings.keep_days, "enforce_retention_duration": False, "full": True,
-                        "keep_versions": versions or None}  # fmt: skip
-        found = table.vacuum(dry_run=True, **options)
-        if found and not is_dry:  # each vacuum is a commit
-            table.vacuum(dry_run=False, **options)
-        removed += [f"{_uri(destination, kind.name)}/{name}" for name in found]
+    for kind in contract.kinds():
+        with _told(place, kind):
+            table = _find(place, kind)
+            if table is None:
+                continue
+            versions = _versions(table, {lake[kind] for lake in pinned if kind in lake})
+            options: Any = {"retention_hours": 24 * settings.keep_days, "enforce_retention_duration": False,
+                            "full": True, "keep_versions": versions or None}  # fmt: skip
+            found = table.vacuum(dry_run=True, **options)
+            if found and not is_dry:  # each vacuum is a commit
+                table.vacuum(dry_run=False, **options)
+            removed += [f"{place}/{kind}/{name}" for name in found]
     return removed
+
+
+def _place(data: DataDir, destination: str) -> str:
+    """Where the tables lie, a folder as its whole path. Raises StorageError for one that is ours already."""
+    if "://" in destination:
+        return destination.rstrip("/")
+    folder = Path(destination).expanduser().resolve()
+    if folder.is_relative_to(data.root.resolve()):
+        raise StorageError(
+            f"{destination}: lies in the data directory, whose own lake it would mix with; share it elsewhere"
+        )
+    return str(folder)
+
+
+@contextlib.contextmanager
+def _told(place: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise StorageError(
+            f"{place}/{kind}: the shared lake cannot be brought up to date ({_cause(error)}); "
+            "check its name and credentials, the next run tries again"
+        ) from error
 
 
 def _behind(data: DataDir, destination: str) -> list[str]:
@@ -105,10 +125,12 @@ def _behind(data: DataDir, destination: str) -> list[str]:
 
 
 def _remembered(data: DataDir, destination: str) -> dict[str, list]:
-    if not data.shared.exists():
+    """What was sent; nothing when that is not known: then storage is asked."""
+    try:
+        said = json.loads(data.shared.read_text())
+        return dict(said["tables"]) if said["destination"] == destination else {}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {}
-    said = json.loads(data.shared.read_text())
-    return said["tables"] if said["destination"] == destination else {}
 
 
 def _remember(data: DataDir, destination: str, kind: str) -> None:
@@ -116,12 +138,12 @@ def _remember(data: DataDir, destination: str, kind: str) -> None:
     replace_text(data.shared, json.dumps({"destination": destination, "tables": tables}))
 
 
-def _follow(data: DataDir, destination: str, store: Any, kind: contract.Kind) -> list[_File]:
+def _follow(data: DataDir, place: str, store: Any, kind: contract.Kind) -> list[_File]:
     """Send what the shared table lacks, then commit the difference; gives the files sent."""
     local = delta.open_table(data.lake / kind.name)
     id_, version = local.metadata().id, local.version()
-    table = _find(destination, kind) or delta.create(_uri(destination, kind.name), kind, {}, _options())
-    delta.agree(table, kind, {})
+    table = _find(place, kind.name) or delta.create(f"{place}/{kind.name}", kind, PROPERTIES, _options())
+    delta.agree(table, kind, PROPERTIES)
     known, wanted = delta.names(table), {file.name: file for file in _files(data, kind.name, local, id_)}
     missing = [file for name, file in wanted.items() if name not in known]
     _send(store, kind.name, missing)
@@ -153,13 +175,17 @@ def _send(store: Any, kind: str, files: list[_File]) -> None:
                 print(f"shared {number} of {len(files)} files of {kind}", file=sys.stderr)
 
 
-def _versions(data: DataDir, kind: str, table: Any, wanted: set[int]) -> list[int]:
-    """Versions of the shared table that repeat some of the local one's; of one that was never shared, the one before it."""
-    identity = delta.identity(data, kind)
-    shared = {int(row[VERSION]): row["version"] for row in table.history()
-              if identity and row.get(TABLE) == identity[0]}  # fmt: skip
-    before = ([own for own in shared if own <= version] for version in wanted)
-    return sorted({shared[max(owns)] for owns in before if owns})
+def _versions(table: Any, wanted: set[int]) -> list[int]:
+    """Versions of the shared table that repeat some of a local one's; of one that was never shared, the one before it.
+
+    Snapshots do not say which table they were read from, the one of now or that before a rebuild: both are kept.
+    """
+    shared: dict[str, dict[int, int]] = {}
+    for row in table.history():
+        if TABLE in row:
+            shared.setdefault(row[TABLE], {})[int(row[VERSION])] = row["version"]
+    found = [(repeats, [own for own in repeats if own <= version]) for repeats in shared.values() for version in wanted]
+    return sorted({repeats[max(owns)] for repeats, owns in found if owns})
 
 
 def _cause(error: Exception) -> str:
@@ -168,12 +194,8 @@ def _cause(error: Exception) -> str:
     return reason(StorageError(deepest)) if deepest else reason(error)
 
 
-def _find(destination: str, kind: contract.Kind) -> Any:
-    return delta.find_table(_uri(destination, kind.name), _options())
-
-
-def _uri(destination: str, kind: str) -> str:
-    return f"{destination.rstrip('/')}/{kind}"
+def _find(place: str, kind: str) -> Any:
+    return delta.find_table(f"{place}/{kind}", _options())
 
 
 def _options() -> dict[str, str]:

@@ -1,7 +1,11 @@
 """The shared lake: Delta tables on a folder, S3 and Azure that hold what the data directory's hold, whatever happened meanwhile."""
 
 import json
+import os
+import time
 from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -44,8 +48,8 @@ class House:
     def share(self):
         return shared_lake.share(self.data, self.place)
 
-    def vacuum(self, **options):
-        settings = Settings(storage_lake=self.place, keep_days=0)
+    def vacuum(self, keep_days=0, **options):
+        settings = Settings(storage_lake=self.place, keep_days=keep_days)
         with run_lock(self.data), Catalog(self.data) as catalog:
             return vacuum(catalog, settings, **options)
 
@@ -159,6 +163,83 @@ def test_vacuum_keeps_what_a_report_was_read_from_and_removes_what_a_killed_shar
     assert not left.exists()
     assert house.rows(version=version) == read
     house.assert_equal()
+
+
+def test_vacuum_keeps_what_a_report_read_before_a_rebuild(house):
+    for seq in (1, 2):
+        house.load(seq)
+    raw.published(house.bucket, house.data.root)
+    house.share()
+    read, version = house.rows(), house.table().version()
+    rebuild.rebuild(str(house.bucket), house.data)
+    house.share()
+    house.vacuum()
+    assert house.rows(version=version) == read
+    house.assert_equal()
+
+
+def test_delta_itself_forgets_nothing_that_is_to_be_kept(house, monkeypatch):
+    for seq in (1, 2):
+        house.load(seq)
+    house.share()
+    read, version = house.rows(), house.table().version()
+    long_ago = time.time() - 40 * 86_400
+    for path in Path(house.place).rglob("*.*"):
+        os.utime(path, (long_ago, long_ago))
+    with monkeypatch.context() as patch:  # removed ten days ago, three longer than Delta remembers unless told
+        patch.setattr(delta, "datetime", TenDaysAgo)
+        house.compact(monkeypatch)
+        house.share()
+    house.table().create_checkpoint()
+    house.table().cleanup_metadata()
+    assert house.vacuum(keep_days=30).shared == []
+    assert house.rows(version=version) == read
+    assert house.vacuum(keep_days=9).shared
+    house.assert_equal()
+
+
+class TenDaysAgo(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) - timedelta(days=10)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"destination": 1, "tables": []}'])
+def test_what_was_sent_is_asked_of_the_storage_when_it_is_not_known(house, text):
+    house.load(1)
+    house.share()
+    house.data.shared.write_text(text)
+    assert house.share().files == 0
+    house.assert_equal()
+
+
+def test_a_home_folder_is_found_and_the_data_directory_refused(house, monkeypatch):
+    house.load(1)
+    monkeypatch.setenv("HOME", house.place)
+    house.place = "~/mine"
+    house.share()
+    house.place = os.path.expanduser(house.place)
+    house.assert_equal()
+    for place in (house.data.lake, house.data.root / "shared"):
+        house.place = str(place)
+        with pytest.raises(StorageError, match="lies in the data directory"):
+            house.share()
+
+
+def test_an_unreachable_storage_is_told_after_the_own_lake_was_vacuumed(house, monkeypatch):
+    for seq in (1, 2):
+        house.load(seq)
+    house.compact(monkeypatch)
+    retired = list(house.data.lake.rglob("0000000[12].parquet"))
+    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "us-east-1",
+                        "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "secret"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    house.place = "s3://out-of-reach"
+    with pytest.raises(StorageError, match=r"s3://out-of-reach/model_request: .*refused.*tries again") as told:
+        house.vacuum()
+    assert "secret" not in str(told.value)
+    assert retired
+    assert not any(path.exists() for path in retired)
 
 
 def test_each_commit_says_which_version_of_the_lake_it_repeats(house):
