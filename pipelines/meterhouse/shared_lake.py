@@ -26,7 +26,9 @@ UPLOADS = 8  # files at once
 # what the commits say: which table and version of the data directory they repeat
 TABLE, VERSION = "meterhouse.table", "meterhouse.version"
 # Delta would forget versions and files of which it does not know that a report was read from them
-PROPERTIES = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 3650 days")
+PROPERTIES: Mapping[str, str] = dict.fromkeys(
+    ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 3650 days"
+)
 
 
 @dataclass(frozen=True)
