@@ -12,6 +12,7 @@ facts = {
     "pid": os.getpid(),
     "terminal": [os.isatty(number) for number in (0, 1, 2)],
     "sigpipe": str(signal.getsignal(signal.SIGPIPE)),
+    "sighup": str(signal.getsignal(signal.SIGHUP)),
     "sigint": str(signal.getsignal(signal.SIGINT)),
 }
 with open(os.environ["FAKE_REPORT"], "w", encoding="utf-8") as file:

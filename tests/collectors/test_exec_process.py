@@ -39,12 +39,19 @@ def test_a_signal_reaches_the_agent(bench, wait):
 
 
 @pytest.mark.parametrize("wait", [False, True])
-def test_signals_have_their_usual_meaning_in_the_agent(bench, wait):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("usual", [signal.SIG_DFL, signal.SIG_IGN])
+def test_signals_have_their_usual_meaning_in_the_agent_also_under_nohup(bench, wait, name, usual):
     bench.agent("claude")
-    bench.run("claude", wait=wait)
-    plain = subprocess.run([sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT))"],
-                           capture_output=True, check=True, text=True).stdout.strip()  # fmt: skip
-    assert bench.seen()["sigint"][:30] == plain[:30]
+    number = signal.Signals[name]
+    before = signal.signal(number, usual)
+    try:
+        bench.run("claude", wait=wait)
+        code = f"import signal; print(signal.getsignal(signal.{name}))"
+        plain = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
+    finally:
+        signal.signal(number, before)
+    assert bench.seen()[name.lower()][:30] == plain[:30]
 
 
 def test_without_wait_the_agent_is_the_very_process_that_was_started(bench):

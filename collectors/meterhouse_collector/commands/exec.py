@@ -198,9 +198,11 @@ def _run(program: str, start: Start) -> int:
 
     quiet = [signal.SIGINT] + ([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])
     passed = [getattr(signal, name) for name in FORWARDED if hasattr(signal, name)]
-    # caught and not ignored, so that the child inherits none; before it starts, so that none is missed
-    before = {number: signal.signal(number, lambda *_: None) for number in quiet}
-    before.update({number: signal.signal(number, forward) for number in passed})
+    # caught and not ignored, so that the child inherits none; before it starts, so that none is missed. What is ignored already, as
+    # under nohup, stays so for both
+    handlers: "dict[int, Any]" = {**dict.fromkeys(quiet, lambda *_: None), **dict.fromkeys(passed, forward)}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()
+              if signal.getsignal(number) is not signal.SIG_IGN}  # fmt: skip
     try:
         child = subprocess.Popen(start.command, executable=program, env=start.environment, restore_signals=True)
     except OSError as error:
