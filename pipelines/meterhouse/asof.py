@@ -71,9 +71,10 @@ def _link_current(data: DataDir, own: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)  # a killed process of the same number left it
     try:
         os.link(source, target)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         raise
     except OSError:  # a file system without hard links
         clone(source, target)

@@ -28,8 +28,10 @@ def clone(source: Path, target: Path) -> None:
     """Copy a file; at once and without room on XFS, Btrfs and others that can share blocks, byte by byte elsewhere."""
     import fcntl
 
-    with source.open("rb") as original, target.open("wb") as copy:
-        try:
-            fcntl.ioctl(copy, FICLONE, original.fileno())
-        except OSError:  # ext4, two file systems, another system than Linux
-            shutil.copyfile(source, target)
+    with source.open("rb") as original:
+        target.unlink(missing_ok=True)  # never write through a name that a kept snapshot shares
+        with target.open("xb") as copy:
+            try:
+                fcntl.ioctl(copy, FICLONE, original.fileno())
+            except OSError:  # ext4, two file systems, another system than Linux
+                shutil.copyfileobj(original, copy, 2**20)

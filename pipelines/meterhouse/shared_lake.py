@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from meterhouse.storage import RETRIES, is_plain_http, open_store, reason
 
 PATIENCE = 600  # seconds that it waits for a run at work: after its own run, another may have begun
 UPLOADS = 8  # files at once
+LOOK_BACK = 10  # commits: a vacuum or new properties may follow ours
 # what the commits say: which table and version of the data directory they repeat
 TABLE, VERSION = "meterhouse.table", "meterhouse.version"
 # Delta would forget versions and files of which it does not know that a report was read from them
@@ -72,7 +74,7 @@ def follow(data: DataDir, destination: str) -> Shared:
     store, behind, sent = open_store(place, is_new=True), _behind(data, destination), []
     for kind in behind:
         with _told(place, kind):
-            sent += _follow(data, place, store, contract.kinds()[kind])
+            sent += _follow(data, place, store, contract.kinds()[kind], _remembered(data, destination).get(kind))
         _remember(data, destination, kind)
     return Shared(len(behind), len(sent), sum(file.path.stat().st_size for file in sent))
 
@@ -80,13 +82,13 @@ def follow(data: DataDir, destination: str) -> Shared:
 def vacuum(data: DataDir, settings: Settings, is_dry: bool = False) -> list[str]:
     """Remove files that neither the days kept nor a kept report needs, and what a killed share left; gives their addresses."""
     place, removed = _place(data, settings.require("storage_lake")), []
-    pinned = [row.lake for row in asof.kept(data)]
+    kept = asof.kept(data)
     for kind in contract.kinds():
         with _told(place, kind):
             table = _find(place, kind)
             if table is None:
                 continue
-            versions = _versions(table, {lake[kind] for lake in pinned if kind in lake})
+            versions = _versions(table, [(row.built_at, row.lake[kind]) for row in kept if kind in row.lake])
             options: Any = {"retention_hours": 24 * settings.keep_days, "enforce_retention_duration": False,
                             "full": True, "keep_versions": versions or None}  # fmt: skip
             found = table.vacuum(dry_run=True, **options)
@@ -114,8 +116,8 @@ def _told(place: str, kind: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise StorageError(
-            f"{place}/{kind}: the shared lake cannot be brought up to date ({_cause(error)}); "
-            "check its name and credentials, the next run tries again"
+            f"{place}/{kind}: the shared lake cannot be read or written ({_cause(error)}); "
+            "check its name and credentials, then run again"
         ) from error
 
 
@@ -140,11 +142,12 @@ def _remember(data: DataDir, destination: str, kind: str) -> None:
     replace_text(data.shared, json.dumps({"destination": destination, "tables": tables}))
 
 
-def _follow(data: DataDir, place: str, store: Any, kind: contract.Kind) -> list[_File]:
-    """Send what the shared table lacks, then commit the difference; gives the files sent."""
+def _follow(data: DataDir, place: str, store: Any, kind: contract.Kind, before: list | None) -> list[_File]:
+    """Send what the shared table lacks, then commit the difference; gives the files sent. `before` was shared last from here."""
     local = delta.open_table(data.lake / kind.name)
     id_, version = local.metadata().id, local.version()
     table = _find(place, kind.name) or delta.create(f"{place}/{kind.name}", kind, PROPERTIES, _options())
+    _require_ours(table, {id_, before[0]} if before else None)
     delta.agree(table, kind, PROPERTIES)
     known, wanted = delta.names(table), {file.name: file for file in _files(data, kind.name, local, id_)}
     missing = [file for name, file in wanted.items() if name not in known]
@@ -156,10 +159,18 @@ def _follow(data: DataDir, place: str, store: Any, kind: contract.Kind) -> list[
     return missing
 
 
+def _require_ours(table: Any, ids: set[str] | None) -> None:
+    """Two data directories that share to one place would replace each other's rows without a word."""
+    last = next((row[TABLE] for row in table.history(LOOK_BACK) if TABLE in row), None)
+    if ids and last and last not in ids:
+        raise StorageError("another data directory shares its lake there; give each a place of its own")
+
+
 def _files(data: DataDir, kind: str, local: Any, id_: str) -> Iterable[_File]:
     for row in delta.added(local):
         day, _, name = row.name.partition("/")
-        own = f"{day}/{name.removesuffix('.parquet')}-{id_[:8]}.parquet"
+        # a data directory that was put back from a copy counts its loads again: the time of the file tells them apart
+        own = f"{day}/{name.removesuffix('.parquet')}-{id_[:8]}-{row.modified_ms:x}.parquet"
         action = {"size": row.size, "modified_ms": row.modified_ms, "row_count": row.row_count,
                   "is_news": ".compacted" not in name}  # fmt: skip
         yield _File(data.lake / kind / row.name, own, action)
@@ -177,17 +188,26 @@ def _send(store: Any, kind: str, files: list[_File]) -> None:
                 print(f"shared {number} of {len(files)} files of {kind}", file=sys.stderr)
 
 
-def _versions(table: Any, wanted: set[int]) -> list[int]:
-    """Versions of the shared table that repeat some of a local one's; of one that was never shared, the one before it.
+def _versions(table: Any, wanted: list[tuple[datetime, int]]) -> list[int]:
+    """Versions of the shared table that repeat those of a local one which snapshots of some times were read from.
 
-    Snapshots do not say which table they were read from, the one of now or that before a rebuild: both are kept.
+    Snapshots do not say which local table that was: the one that was shared then, or, right after a rebuild, the next. Of a
+    version that was never shared, the one before it stands in.
     """
-    shared: dict[str, dict[int, int]] = {}
-    for row in table.history():
+    eras: dict[str, dict[int, int]] = {}
+    begun: dict[str, int] = {}
+    for row in reversed(table.history()):
         if TABLE in row:
-            shared.setdefault(row[TABLE], {})[int(row[VERSION])] = row["version"]
-    found = [(repeats, [own for own in repeats if own <= version]) for repeats in shared.values() for version in wanted]
-    return sorted({repeats[max(owns)] for repeats, owns in found if owns})
+            eras.setdefault(row[TABLE], {})[int(row[VERSION])] = row["version"]
+            begun.setdefault(row[TABLE], row["timestamp"])
+    found: set[int] = set()
+    for built_at, version in wanted:
+        before = [id_ for id_ in begun if begun[id_] <= built_at.timestamp() * 1000]
+        later = [id_ for id_ in begun if id_ not in before]
+        for id_ in [*before[-1:], *later[:1]]:
+            if owns := [own for own in eras[id_] if own <= version]:
+                found.add(eras[id_][max(owns)])
+    return sorted(found)
 
 
 def _cause(error: Exception) -> str:

@@ -23,3 +23,12 @@ def test_where_blocks_cannot_be_shared_the_bytes_are_copied(tmp_path, monkeypatc
     (tmp_path / "original").write_bytes(b"rows")
     clone(tmp_path / "original", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"rows"
+
+
+def test_a_name_that_shares_its_file_with_another_is_replaced_and_never_written_through(tmp_path):
+    original, kept = tmp_path / "original", tmp_path / "kept"
+    original.write_bytes(b"rows")
+    kept.hardlink_to(original)
+    clone(original, kept)
+    assert (original.read_bytes(), kept.read_bytes()) == (b"rows", b"rows")
+    assert original.stat().st_nlink == 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -107,7 +108,7 @@ def test_a_share_that_died_before_its_commit_is_finished_by_the_next(house, monk
     house.load(2)
     with monkeypatch.context() as patch:
         patch.setattr(delta, "commit", lambda *_: (_ for _ in ()).throw(OSError("gone")))
-        with pytest.raises(StorageError, match=r"shared/bucket/lake/model_request: .* \(gone\); .* tries again"):
+        with pytest.raises(StorageError, match=r"shared/bucket/lake/model_request: .* \(gone\); .* run again"):
             house.share()
     assert house.rows() == before
     house.share()
@@ -235,11 +236,57 @@ def test_an_unreachable_storage_is_told_after_the_own_lake_was_vacuumed(house, m
                         "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "secret"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     house.place = "s3://out-of-reach"
-    with pytest.raises(StorageError, match=r"s3://out-of-reach/model_request: .*refused.*tries again") as told:
+    with pytest.raises(StorageError, match=r"s3://out-of-reach/model_request: .*refused.*run again") as told:
         house.vacuum()
     assert "secret" not in str(told.value)
     assert retired
     assert not any(path.exists() for path in retired)
+
+
+def test_a_data_directory_that_was_put_back_from_a_copy_shares_its_own_rows(house):
+    house.load(1)
+    house.share()
+    shutil.copytree(house.data.root, house.data.root.with_name("copy"), symlinks=True)
+    house.load(2)
+    house.share()
+    shutil.rmtree(house.data.root)
+    house.data.root.with_name("copy").rename(house.data.root)
+    for path in house.bucket.rglob(f"*{2:012d}*"):
+        path.unlink()
+    house.load(3)
+    house.share()
+    house.assert_equal()
+
+
+def test_files_of_a_lake_before_a_rebuild_go_once_no_snapshot_was_read_from_it(house):
+    house.load(1)
+    raw.published(house.bucket, house.data.root)
+    house.share()
+    for seq in range(2, 6):
+        rebuild.rebuild(str(house.bucket), house.data)
+        house.share()
+        house.load(seq)
+        raw.published(house.bucket, house.data.root)
+        house.share()
+    for seq in range(6, 9):  # by now, no snapshot that is kept is older than the last rebuild
+        house.load(seq)
+        raw.published(house.bucket, house.data.root)
+        house.share()
+    house.vacuum()
+    own, shared = (list((folder / KIND).glob("day=*/*.parquet")) for folder in (house.data.lake, Path(house.place)))
+    assert len(own) == len(shared)
+    house.assert_equal()
+
+
+def test_a_second_data_directory_at_one_place_is_told(house, tmp_path):
+    house.load(1)
+    house.share()
+    other = House(tmp_path / "other", house.place.removesuffix("/lake"))
+    other.load(5)
+    other.share()
+    house.load(2)
+    with pytest.raises(StorageError, match="another data directory shares its lake there"):
+        house.share()
 
 
 def test_each_commit_says_which_version_of_the_lake_it_repeats(house):
