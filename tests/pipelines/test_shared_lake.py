@@ -3,75 +3,20 @@
 import json
 import os
 import shutil
-import time
 from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
-from deltalake import DeltaTable
 
-from meterhouse import compaction, contract, delta, load, rebuild, shared_lake
-from meterhouse.catalog import Catalog
+from meterhouse import contract, delta, rebuild
 from meterhouse.definitions import defs
 from meterhouse.errors import StorageError
-from meterhouse.lock import run_lock
 from meterhouse.orchestration import triggers
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.paths import DataDir
-from meterhouse.settings import Settings
-from meterhouse.storage import Storage
-from meterhouse.vacuum import vacuum
 from pipelines import raw  # noqa: TID251 - the folder of these tests
+from pipelines.shared_house import KIND, House  # noqa: TID251
 from pipelines.storages import STORAGES, folder, named  # noqa: TID251
-from pipelines.test_lake_readers import content  # noqa: TID251
-
-KIND = "model_request"
-
-
-class House:
-    """A data directory whose lake is shared."""
-
-    def __init__(self, root, place):
-        self.bucket, self.data = root / "raw", DataDir(root / "data")
-        self.place = f"{place}/lake"
-
-    def load(self, seq, day=2):
-        """One more object, of a prompt and a request."""
-        raw.segment(self.bucket, [raw.event(at=f"2026-03-0{day}T10:00:00Z", key=(seq,), response_id=f"msg_{seq:030d}"),
-                                  raw.event("prompt", key=(seq,))], seq=seq)  # fmt: skip
-        with run_lock(self.data), Catalog(self.data) as catalog:
-            load.load(Storage(str(self.bucket)), catalog)
-            delta.follow(catalog)
-
-    def share(self):
-        return shared_lake.share(self.data, self.place)
-
-    def vacuum(self, keep_days=0, **options):
-        settings = Settings(storage_lake=self.place, keep_days=keep_days)
-        with run_lock(self.data), Catalog(self.data) as catalog:
-            return vacuum(catalog, settings, **options)
-
-    def compact(self, patch):
-        patch.setattr(compaction, "MAX_FILES", 1)
-        with run_lock(self.data), Catalog(self.data) as catalog:
-            return compaction.compact(catalog)
-
-    def table(self, kind=KIND, version=None):
-        options = {"allow_http": "true"}
-        return DeltaTable(f"{self.place}/{kind}", version=version, storage_options=options)
-
-    def rows(self, kind=KIND, version=None):
-        return content(pl.read_delta(self.table(kind, version)).to_arrow(), contract.kinds()[kind])
-
-    def own_rows(self, kind=KIND):
-        return content(pl.read_delta(str(self.data.lake / kind)).to_arrow(), contract.kinds()[kind])
-
-    def assert_equal(self):
-        for kind in (KIND, "prompt"):
-            assert self.rows(kind) == self.own_rows(kind)
 
 
 @pytest.fixture
@@ -145,66 +90,6 @@ def test_another_destination_gets_everything(house):
     house.assert_equal()
 
 
-def test_vacuum_keeps_what_a_report_was_read_from_and_removes_what_a_killed_share_left(house, monkeypatch):
-    for seq in (1, 2):
-        house.load(seq)
-    raw.published(house.bucket, house.data.root)  # its snapshot names this version of the lake
-    house.share()
-    read, version = house.rows(), house.table().version()
-    house.load(3)
-    house.compact(monkeypatch)
-    house.share()
-    left = (
-        DataDir(house.data.root).root.parent / "shared" / "bucket" / "lake" / KIND / "day=2026-03-02" / "left.parquet"
-    )
-    left.write_bytes(b"x")
-    assert house.vacuum(is_dry=True).shared
-    assert left.exists()
-    house.vacuum()
-    assert not left.exists()
-    assert house.rows(version=version) == read
-    house.assert_equal()
-
-
-def test_vacuum_keeps_what_a_report_read_before_a_rebuild(house):
-    for seq in (1, 2):
-        house.load(seq)
-    raw.published(house.bucket, house.data.root)
-    house.share()
-    read, version = house.rows(), house.table().version()
-    rebuild.rebuild(str(house.bucket), house.data)
-    house.share()
-    house.vacuum()
-    assert house.rows(version=version) == read
-    house.assert_equal()
-
-
-def test_delta_itself_forgets_nothing_that_is_to_be_kept(house, monkeypatch):
-    for seq in (1, 2):
-        house.load(seq)
-    house.share()
-    read, version = house.rows(), house.table().version()
-    long_ago = time.time() - 40 * 86_400
-    for path in Path(house.place).rglob("*.*"):
-        os.utime(path, (long_ago, long_ago))
-    with monkeypatch.context() as patch:  # removed ten days ago, three longer than Delta remembers unless told
-        patch.setattr(delta, "datetime", TenDaysAgo)
-        house.compact(monkeypatch)
-        house.share()
-    house.table().create_checkpoint()
-    house.table().cleanup_metadata()
-    assert house.vacuum(keep_days=30).shared == []
-    assert house.rows(version=version) == read
-    assert house.vacuum(keep_days=9).shared
-    house.assert_equal()
-
-
-class TenDaysAgo(datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return datetime.now(tz) - timedelta(days=10)
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"destination": 1, "tables": []}'])
 def test_what_was_sent_is_asked_of_the_storage_when_it_is_not_known(house, text):
     house.load(1)
@@ -227,22 +112,6 @@ def test_a_home_folder_is_found_and_the_data_directory_refused(house, monkeypatc
             house.share()
 
 
-def test_an_unreachable_storage_is_told_after_the_own_lake_was_vacuumed(house, monkeypatch):
-    for seq in (1, 2):
-        house.load(seq)
-    house.compact(monkeypatch)
-    retired = list(house.data.lake.rglob("0000000[12].parquet"))
-    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "us-east-1",
-                        "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "secret"}.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    house.place = "s3://out-of-reach"
-    with pytest.raises(StorageError, match=r"s3://out-of-reach/model_request: .*refused.*run again") as told:
-        house.vacuum()
-    assert "secret" not in str(told.value)
-    assert retired
-    assert not any(path.exists() for path in retired)
-
-
 def test_a_data_directory_that_was_put_back_from_a_copy_shares_its_own_rows(house):
     house.load(1)
     house.share()
@@ -255,26 +124,6 @@ def test_a_data_directory_that_was_put_back_from_a_copy_shares_its_own_rows(hous
         path.unlink()
     house.load(3)
     house.share()
-    house.assert_equal()
-
-
-def test_files_of_a_lake_before_a_rebuild_go_once_no_snapshot_was_read_from_it(house):
-    house.load(1)
-    raw.published(house.bucket, house.data.root)
-    house.share()
-    for seq in range(2, 6):
-        rebuild.rebuild(str(house.bucket), house.data)
-        house.share()
-        house.load(seq)
-        raw.published(house.bucket, house.data.root)
-        house.share()
-    for seq in range(6, 9):  # by now, no snapshot that is kept is older than the last rebuild
-        house.load(seq)
-        raw.published(house.bucket, house.data.root)
-        house.share()
-    house.vacuum()
-    own, shared = (list((folder / KIND).glob("day=*/*.parquet")) for folder in (house.data.lake, Path(house.place)))
-    assert len(own) == len(shared)
     house.assert_equal()
 
 
