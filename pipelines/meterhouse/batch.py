@@ -1,51 +1,64 @@
 """A batch: objects read one after another and parsed a slice at a time, so that neither their bytes nor their lines pile up."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 from meterhouse.ledger import Fetched, fetch
 from meterhouse.parse import Parsed, parse
-from meterhouse.segments import Line
+from meterhouse.segments import Body
 from meterhouse.storage import RawObject, Storage
 
-SLICE_BYTES = 32 * 2**20  # lines that wait to be parsed, as they lie in memory
-BATCH_BYTES = 80 * 2**20  # typed columns: some 300,000 events
+PARSERS = 2  # slices parsed at once: what does it, DuckDB and Polars, lets other threads run
+SLICE_BYTES = 12 * 2**20  # lines that wait to be parsed together
+BATCH_BYTES = 40 * 2**20  # typed columns: some 150,000 events
 
 
 class Batch:
     """Objects, read, and what became of their lines; `Fetched.segment` has none of them any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, parser: Executor) -> None:
         self.objects: list[Fetched] = []
         self.parsed = Parsed()
-        self._lines: list[Line] = []
+        self._bodies: list[Body] = []
         self._waiting = 0
+        self._parser = parser
+        self._parsing: deque[Future[Parsed]] = deque()
 
     def add(self, storage: Storage, row: RawObject) -> None:
         """Read one more object."""
         one = fetch(storage, row, len(self.objects))
         self.objects.append(one)
-        self._waiting += one.segment.memory
-        self._lines += one.segment.lines
-        one.segment.lines = []
-        if self._waiting >= SLICE_BYTES:
-            self.close()
+        for body in one.segment.bodies:
+            self._bodies.append(body)
+            self._waiting += body.memory
+            if self._waiting >= SLICE_BYTES:
+                self._parse()
+        one.segment.bodies = []
+
+    def _parse(self) -> None:
+        """Have parsed what waits; the oldest slice is awaited, so that they do not pile up."""
+        self._parsing.append(self._parser.submit(parse, self._bodies))
+        self._bodies, self._waiting = [], 0
+        while len(self._parsing) > PARSERS:
+            self.parsed.extend(self._parsing.popleft().result())
 
     def close(self) -> None:
-        """Parse what waits."""
-        lines, self._lines, self._waiting = self._lines, [], 0
-        self.parsed.extend(parse(lines))
+        """Parse what waits, to the end."""
+        self._parse()
+        while self._parsing:
+            self.parsed.extend(self._parsing.popleft().result())
 
     @property
     def is_full(self) -> bool:
         """Whether it is to be written before another object is read."""
-        return self._waiting == 0 and self.parsed.memory >= BATCH_BYTES
+        return self.parsed.memory >= BATCH_BYTES
 
 
 def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
     """The objects, in order, in batches that fit the memory whatever their number; the next is read while one is written."""
-    coming = _batches(storage, objects)
-    with ThreadPoolExecutor(1) as reader:
+    with ThreadPoolExecutor(PARSERS) as parser, ThreadPoolExecutor(1) as reader:
+        coming = _batches(storage, objects, parser)
         ahead = reader.submit(next, coming, None)
         while (batch := ahead.result()) is not None:
             ahead = reader.submit(next, coming, None)
@@ -53,13 +66,14 @@ def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
             del batch
 
 
-def _batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
-    batch = Batch()
+def _batches(storage: Storage, objects: Iterable[RawObject], parser: Executor) -> Iterator[Batch]:
+    batch = Batch(parser)
     for row in objects:
         batch.add(storage, row)
         if batch.is_full:
+            batch.close()
             yield batch
-            batch = Batch()
+            batch = Batch(parser)
     if batch.objects:
         batch.close()
         yield batch

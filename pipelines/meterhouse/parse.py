@@ -1,19 +1,20 @@
 """Strict parsing of event lines: each becomes a typed record, a parked line or a rejected one, never half of any.
 
-One parser reads every byte once; nothing downstream reads JSON again, so two readers cannot disagree.
+One decoder is the judge. Only lines of which a pattern knows that any reader gives what it gives are read without it (`plain`).
 """
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from meterhouse import contract
-from meterhouse.segments import Line
+from meterhouse import columns, contract, plain
+from meterhouse.plain import PLACE
+from meterhouse.segments import Body, Line
 
 MAX_VERSION = 1000  # above this it is a defect, not the future
 MAX_EXTRA = 4096  # bytes of unknown fields that are kept with an event
@@ -41,7 +42,7 @@ class Parked:
 
 @dataclass
 class Parsed:
-    """What became of the lines of a batch: `frames` holds the typed columns that any row fills, and the number of its object."""
+    """What became of the lines of a batch: `frames` holds the typed columns that any row fills, and each row's place."""
 
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
@@ -98,8 +99,18 @@ class _RowsOfType(dict[type, _Rows]):
         return self[type_]
 
 
-def parse(lines: Iterable[Line]) -> Parsed:
-    """Parse lines, of one object or of many."""
+def parse(bodies: Sequence[Body]) -> Parsed:
+    """Parse lines, of one object or of many, in their order."""
+    frames, doubtful = plain.read(bodies)
+    parsed = judge(doubtful)
+    for kind, frame in frames.items():
+        judged = parsed.frames.get(kind)
+        parsed.frames[kind] = frame if judged is None else pl.concat([frame, judged], how="diagonal").sort(PLACE)
+    return parsed
+
+
+def judge(lines: Iterable[Line]) -> Parsed:
+    """What the strict decoder makes of each line."""
     parsed = Parsed()
     rows: dict[type, _Rows] = _RowsOfType()
     rest = iter(lines)
@@ -207,29 +218,21 @@ def _to_columns(rows: _Rows, parsed: Parsed) -> None:
     """Columns of one kind; rows whose text breaks its pattern or names no real instant are rejected."""
     kind, given = rows.kind, rows.given()
     fields = [row for row in kind.fields if row.name in given]
-    raw = pl.DataFrame(given, schema={row.name: _raw_type(row) for row in fields})
-    typed = raw.with_columns(_cast(row) for row in fields if row.polars_type != _raw_type(row))
+    raw = pl.DataFrame(given, schema={row.name: columns.raw_type(row) for row in fields})
+    typed, unreal = columns.typed(raw, fields)
     broken = raw.select(_broken(row).alias(row.name) for row in fields if row.pattern)
-    unreal = typed.select(
-        (typed[row.name].is_null() & raw[row.name].is_not_null()).alias(f"{row.name}.")
-        for row in fields
-        if row.polars_type != _raw_type(row)
-    )
-    flags = pl.concat([broken, unreal], how="horizontal")
+    flags = pl.concat([broken, unreal.rename("{}.".format)], how="horizontal")
     is_bad = flags.select(pl.any_horizontal(pl.all()))[:, 0]
     for number in is_bad.arg_true():
         culprit = next(name for name, flag in flags.row(number, named=True).items() if flag)
         parsed.rejected.append(Rejected("bad_format", culprit.rstrip("."), rows.lines[number]))
-    numbers = pl.Series([line.object_number for line in rows.lines], dtype=pl.Int64)
-    whole = typed.with_columns(object_number=numbers)
+    placed = [(line.object_number, line.number) for line in rows.lines]
+    places = pl.DataFrame(placed, dict.fromkeys(PLACE, pl.Int64), orient="row")
+    whole = pl.concat([typed, places], how="horizontal")
     if rows.extra:
         extra = pl.Series([rows.extra.get(row) for row in range(raw.height)], dtype=pl.String)
         whole = whole.with_columns(extra=extra)
     parsed.frames[kind.name] = whole.filter(~is_bad) if is_bad.any() else whole
-
-
-def _raw_type(row: contract.Field) -> Any:
-    return row.polars_type if row.type in ("count", "integer", "boolean", "texts") else pl.String
 
 
 def _broken(row: contract.Field) -> pl.Expr:
@@ -237,12 +240,3 @@ def _broken(row: contract.Field) -> pl.Expr:
     if row.type == "texts":
         return (~column.list.eval(pl.element().str.contains(pattern)).list.all()).fill_null(False)
     return (~column.str.contains(pattern)).fill_null(False)
-
-
-def _cast(row: contract.Field) -> pl.Expr:
-    text = pl.col(row.name)
-    if row.type == "instant":
-        return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC", strict=False)
-    if row.type == "day":
-        return text.str.to_date("%Y-%m-%d", strict=False)
-    return text.str.to_decimal(scale=12).cast(row.polars_type, strict=False)

@@ -63,7 +63,7 @@ def _reload(storage: Storage, catalog: Catalog, entries: list[Entry], result: Lo
 
 def _reload_object(catalog: Catalog, one: Fetched, result: Loaded) -> None:
     load_seq = catalog.load_seq + 1
-    parsed = parse(one.segment.lines)
+    parsed = parse(one.segment.bodies)
     written = lake.write(catalog, lake.with_lineage(parsed.frames, [one]), load_seq)
     (fate,) = ledger.fates([one], parsed, written.kept)
     now = [fate.loaded, ledger.quarantined(one, fate), len(fate.parked)]

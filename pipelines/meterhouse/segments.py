@@ -18,6 +18,7 @@ RATIO_FREE = 2**20  # below this no ratio is dangerous, also for a thousand such
 MAX_LINE = 2**20
 MAX_LINES = 10**6
 LINE_COST = 500  # bytes of memory that a line takes besides its own
+BODY_LINE_COST = 100  # and before it is split: most never are, but a million lines of one byte are not small
 PIECE = 1024  # compressed bytes taken at once: even a bomb grows by a few MB before it is seen
 HEADER_START = b'{"meterhouse_segment":'
 
@@ -57,6 +58,32 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         return LINE_COST + len(self.data)
 
 
+class Body(msgspec.Struct, frozen=True, gc=False):
+    """Consecutive lines, not split yet: bytes `start` to `end` of the stream; the first is line `number` of the object."""
+
+    data: bytes
+    start: int
+    end: int
+    number: int
+    count: int
+    object_number: int = 0
+
+    @property
+    def memory(self) -> int:
+        """About what it takes in memory until it is parsed, in bytes."""
+        return self.end - self.start + BODY_LINE_COST * self.count
+
+    def lines(self) -> Iterator[Line]:
+        """Its lines; blank ones are passed over."""
+        start = self.start
+        for number in range(self.number, self.number + self.count):
+            end = self.data.find(b"\n", start, self.end)
+            end = self.end if end < 0 else end
+            if (text := self.data[start:end]).strip():
+                yield Line(number, start, end, text, self.object_number)
+            start = end + 1
+
+
 @dataclass(frozen=True)
 class Damage:
     """A part of an object that is no line: cut or corrupt compression, a limit passed, a broken header."""
@@ -73,36 +100,33 @@ class Segment:
     """One object, read: its header if it has one, its lines and its damage."""
 
     header: Header | None = None
-    lines: list[Line] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
-    inflated: int = 0
 
     @property
-    def memory(self) -> int:
-        """About what it takes in memory: a million lines of one byte are not small."""
-        return self.inflated + LINE_COST * len(self.lines)
+    def lines(self) -> Iterator[Line]:
+        """All its lines, split."""
+        return (line for body in self.bodies for line in body.lines())
 
 
 def read_segment(key: str, raw: bytes, object_number: int = 0) -> Segment:
-    """Split an object into lines; the header line is taken out, blank lines are passed over."""
+    """Find the lines of an object; the header line is taken out. Of a stream that broke off only whole lines are kept:
+    an unfinished one may still be valid JSON with other numbers.
+    """
     segment = Segment()
     if len(raw) > (MAX_INFLATED if key.endswith(".jsonl") else MAX_COMPRESSED):
         segment.damage.append(Damage("object_too_large", 0, len(raw), 1))
         return segment
     data, reason = _inflate(key, raw)
-    segment.inflated = len(data)
-    for line in _lines(data, object_number):
-        if line.number == 1 and line.data.startswith(HEADER_START):
-            segment.header = _header(line, segment)
-        elif line.number > MAX_LINES:
-            segment.damage.append(Damage("too_many_lines", line.start, len(data), line.number))
-            break
-        elif len(line.data) > MAX_LINE:
-            segment.damage.append(Damage("line_too_long", line.start, line.end, line.number))
-        elif line.data.strip():
-            segment.lines.append(line)
+    whole = data.rfind(b"\n") + 1 if reason else len(data)
+    start = _take_header(data, segment)
+    _take_bodies(data, start, whole, object_number, segment)
     if reason:
-        _cut_tail(segment, data, reason)
+        segment.damage = [row for row in segment.damage if row.end < whole]
+        announced = segment.header and segment.header.count
+        told = sum(1 for _ in segment.lines) + len(segment.damage)
+        events = max(announced - told, 0) if announced else 1
+        segment.damage.append(Damage(reason, whole, len(data), data.count(b"\n") + 1, events))
     return segment
 
 
@@ -145,36 +169,45 @@ def _stream(raw: bytes, engine_of: Callable[[], Any], error: type[Exception]) ->
     return out.getvalue(), "cut_compression" if is_open else None
 
 
-def _lines(data: bytes, object_number: int) -> Iterator[Line]:
-    start = number = 0
-    while start < len(data):
-        end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
-        number += 1
-        yield Line(
-            number, start, end, data[start : min(end, start + MAX_LINE + 1)], object_number
-        )  # enough to refuse it
-        start = end + 1
-
-
-def _header(line: Line, segment: Segment) -> Header | None:
-    """The header; a broken one is damage, and the lines below it are read all the same."""
+def _take_header(data: bytes, segment: Segment) -> int:
+    """Where the lines begin; a broken header is damage, and the lines below it are read all the same."""
+    if not data.startswith(HEADER_START):
+        return 0
+    end = data.find(b"\n")
+    end = len(data) if end < 0 else end
     try:
-        if len(line.data) <= MAX_LINE:
-            return msgspec.json.decode(line.data, type=Header)
+        if end <= MAX_LINE:
+            segment.header = msgspec.json.decode(data[:end], type=Header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
-    segment.damage.append(Damage("bad_header", line.start, line.end, line.number, events=0))
-    return None
+    if segment.header is None:
+        segment.damage.append(Damage("bad_header", 0, end, 1, events=0))
+    return min(end + 1, len(data))
 
 
-def _cut_tail(segment: Segment, data: bytes, reason: str) -> None:
-    """Of a stream that broke off, keep whole lines only: an unfinished one may still be valid JSON with other numbers."""
-    last_end = data.rfind(b"\n") + 1
-    whole = [line for line in segment.lines if line.end < last_end]
-    number = data.count(b"\n") + 1
-    segment.lines = whole
-    segment.damage = [row for row in segment.damage if row.end < last_end]
-    announced = segment.header and segment.header.count
-    events = max(announced - len(whole) - len(segment.damage), 0) if announced else 1
-    segment.damage.append(Damage(reason, last_end, len(data), number, events))
+def _take_bodies(data: bytes, start: int, end: int, object_number: int, segment: Segment) -> None:
+    """Bodies of at most the size that one line may have: then each holds whole lines, or a line is too long."""
+    number = 1 if start == 0 else 2
+    while start < end:
+        stop = end if end - start <= MAX_LINE else data.rfind(b"\n", start, start + MAX_LINE + 1) + 1
+        if not stop:
+            stop = data.find(b"\n", start, end)
+            stop = end if stop < 0 else stop
+            segment.damage.append(Damage("line_too_long", start, stop, number))
+            start, number = stop + 1, number + 1
+            continue
+        count = data.count(b"\n", start, stop) + (data[stop - 1] != 10)
+        left = MAX_LINES + 1 - number
+        if count > left:
+            stop = _skip(data, start, left)
+            segment.damage.append(Damage("too_many_lines", stop, end, MAX_LINES + 1))
+            count, end = left, stop
+        if count:
+            segment.bodies.append(Body(data, start, stop, number, count, object_number))
+        start, number = stop, number + count
+
+
+def _skip(data: bytes, start: int, lines: int) -> int:
+    for _ in range(lines):
+        start = data.find(b"\n", start) + 1
+    return start

@@ -133,7 +133,7 @@ def test_a_stream_cut_after_any_byte_keeps_exactly_the_lines_that_had_ended(cut)
         ("cut_compression", GOOD[:cut].rfind(b"\n") + 1, cut)
     ]
     if whole:
-        assert segment.damage[0].events == 2 - len(segment.lines), "the header announces two events"
+        assert segment.damage[0].events == 2 - len(lines(segment)), "the header announces two events"
 
 
 BOMBS = {
@@ -157,7 +157,7 @@ def test_a_bomb_hits_a_limit(name, monkeypatch):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [row.reason for row in segment.damage] == [reason]
-    assert len(segment.lines) <= 1000
+    assert len(lines(segment)) <= 1000
     assert peak < 64 * 2**20, "a bomb takes no more memory than a common segment"
 
 
@@ -183,3 +183,23 @@ def test_one_flipped_bit_never_gives_a_line_that_was_not_there(data):
     bit = 1 << data.draw(st.integers(0, 7))
     broken = PACK[:position] + bytes([PACK[position] ^ bit]) + PACK[position + 1 :]
     assert set(lines(read_segment("s.jsonl.gz", broken))) <= set(TWO)
+
+
+@given(
+    st.lists(st.sampled_from([b"", b" ", b"{}", b"x" * 9, b"y" * 10, b"z" * 11, b"z" * 25]), max_size=40), st.booleans()
+)
+def test_long_objects_are_cut_between_lines_and_every_line_has_its_place(texts, is_ended):
+    data = b"\n".join(texts) + b"\n" * is_ended
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "MAX_LINE", 10)
+        segment = read_segment("s.jsonl", data)
+    split = data.split(b"\n")
+    starts = [sum(len(text) + 1 for text in split[:number]) for number in range(len(split))]
+    told = [(number, start, text) for number, (start, text) in enumerate(zip(starts, split, strict=True), start=1)]
+    assert [(row.number, row.start, row.data) for row in segment.lines] == [
+        row for row in told if row[2].strip() and len(row[2]) <= 10
+    ]
+    assert [(row.number, row.start, row.end) for row in segment.damage] == [
+        (number, start, start + len(text)) for number, start, text in told if len(text) > 10
+    ]
+    assert all(body.end - body.start <= 11 for body in segment.bodies)

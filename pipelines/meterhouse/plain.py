@@ -1,0 +1,179 @@
+"""Lines so plain that a pattern vouches for them, read a column at a time: the strict decoder would give the same values.
+
+The pattern is made from the contract: known keys only, values of their field's type and form, no blanks, no escapes. DuckDB may
+then read the values, for there is nothing left to be lenient about. A line of which anything is in doubt is left to the decoder.
+"""
+
+import bisect
+import functools
+import itertools
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from meterhouse import columns, contract
+from meterhouse.contract import KIND_FIELD, Field
+from meterhouse.segments import Body, Line
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+LINE = "line"
+PLACE = ("object_number", "line_number")  # of a row; the order in which copies are told apart
+MAX_TEXTS = 32
+_SQL_TYPES = {"count": "BIGINT", "integer": "BIGINT", "boolean": "BOOLEAN", "texts": "VARCHAR[]"}
+
+
+def read(bodies: Sequence[Body]) -> tuple[dict[str, pl.DataFrame], Iterator[Line]]:
+    """Typed columns of the plain lines by kind, with their PLACE; and the other lines, in order."""
+    if not bodies:
+        return {}, iter(())
+    text, ends = _together(bodies)
+    plain = pl.when(pl.col(LINE).str.contains(pattern())).then(pl.col(LINE).str.extract(r'"kind":"([a-z_]+)"'))
+    lines = _lines(text, ends, bodies).with_columns(plain.alias(KIND_FIELD))
+    doubtful = [lines["row"].filter(lines[KIND_FIELD].is_null()).to_numpy()]
+    frames = {}
+    by_kind = lines.drop_nulls(KIND_FIELD).partition_by(
+        KIND_FIELD, as_dict=True, maintain_order=True, include_key=False
+    )
+    for (kind,), rows in by_kind.items():
+        frame, is_doubtful = _typed(contract.kinds()[str(kind)], rows)
+        if is_doubtful.any():
+            doubtful.append(rows["row"].filter(is_doubtful).to_numpy())
+            frame = frame.filter(~is_doubtful)
+        if frame.height:
+            frames[str(kind)] = frame
+    return frames, _split(bodies, ends, np.sort(np.concatenate(doubtful)))
+
+
+def _together(bodies: Sequence[Body]) -> tuple[bytes, Numbers]:
+    """All lines in one piece, each with its LF, and where each ends. What is no UTF-8 is blanked, so that no text holds it."""
+    pieces, ends, size = [], [np.zeros(1, np.int64)], 0
+    for body in bodies:
+        piece = body.data[body.start : body.end]
+        piece = piece if piece.endswith(b"\n") else piece + b"\n"
+        found = np.flatnonzero(np.frombuffer(piece, np.uint8) == 10)
+        ends.append(found + size + 1)
+        size += len(piece)
+        pieces.append(piece if _is_utf8(piece) else piece.translate(_BLANKED))
+    return b"".join(pieces), np.concatenate(ends)
+
+
+_BLANKED = bytes(10 if code == 10 else 32 for code in range(256))
+
+
+def _is_utf8(piece: bytes) -> bool:
+    if piece.isascii():
+        return True
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _lines(text: bytes, ends: Numbers, bodies: Sequence[Body]) -> pl.DataFrame:
+    counts = [body.count for body in bodies]
+    array = pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+    rows = np.arange(sum(counts))
+    before = np.cumsum([0, *counts[:-1]])
+    return pl.DataFrame(
+        {
+            LINE: pl.Series(array, dtype=pl.String),
+            "row": rows,
+            "object_number": np.repeat([body.object_number for body in bodies], counts),
+            "line_number": rows + np.repeat([body.number for body in bodies] - before, counts),
+        }
+    )
+
+
+def _typed(kind: contract.Kind, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """Columns of one kind that any row fills, and which rows are in doubt.
+
+    A key that is repeated, of another kind, or without a value of its type leaves fewer values than keys. No plain text holds a
+    quote, so a quote and a colon end a key, or begin a text with a colon: one doubt too many, which harms nobody.
+    """
+    raw = _values(kind, rows)
+    fields = [field for field in kind.fields if field.name != KIND_FIELD]
+    own = raw.select(field.name for field in fields if raw[field.name].null_count() < raw.height)
+    given = [field for field in fields if field.name in own.columns]
+    frame, unreal = columns.typed(own, given)
+    doubts = [
+        rows[LINE].str.count_matches('":', literal=True) != raw.select(pl.sum_horizontal(pl.all().is_not_null()))[:, 0],
+        *(raw[field.name].is_null() for field in fields if field.is_required),
+        *(own[field.name].list.len().fill_null(0) > MAX_TEXTS for field in given if field.type == "texts"),
+        *unreal,
+    ]
+    return frame.with_columns(rows.select(PLACE)), functools.reduce(lambda left, right: left | right, doubts)
+
+
+def _values(kind: contract.Kind, rows: pl.DataFrame) -> pl.DataFrame:
+    """Every field of the kind as a column, read by DuckDB."""
+    shape = json.dumps({field.name: _SQL_TYPES.get(field.type, "VARCHAR") for field in kind.fields})
+    lines = rows.select(LINE)  # noqa: F841 - read by name
+    return _engine().cursor().sql(f"SELECT unnest(json_transform({LINE}, '{shape}')) FROM lines").pl()
+
+
+@functools.cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1, "memory_limit": "512MB", "allocator_flush_threshold": "16MB"})
+
+
+def _split(bodies: Sequence[Body], ends: Numbers, rows: Numbers) -> Iterator[Line]:
+    """These lines, by their number among all; blank ones are passed over."""
+    first = [0, *itertools.accumulate(body.count for body in bodies)]
+    for row in rows.tolist():
+        number = bisect.bisect_right(first, row) - 1
+        body = bodies[number]
+        moved = body.start - int(ends[first[number]])
+        start, end = int(ends[row]) + moved, int(ends[row + 1]) - 1 + moved
+        if (text := body.data[start:end]).strip():
+            yield Line(body.number + row - first[number], start, end, text, body.object_number)
+
+
+@functools.cache
+def pattern() -> str:
+    """What a plain line matches, its LF included."""
+    by_form: dict[str, list[str]] = defaultdict(list)
+    for name, forms in _forms().items():
+        for form in forms:
+            by_form[form].append(name)
+    pairs = (f'(?:{"|".join(names)})":{form}' for form, names in by_form.items())
+    pair = f'"(?:{"|".join(pairs)})'
+    return rf"^\{{{pair}(?:,{pair})*\}}\n$"
+
+
+def _forms() -> dict[str, set[str]]:
+    forms: dict[str, set[str]] = defaultdict(set)
+    for kind in contract.kinds().values():
+        for field in kind.fields:
+            forms[field.name].add(_form(field))
+    return forms
+
+
+def _form(field: Field) -> str:
+    if field.name == KIND_FIELD:
+        return f'"(?:{"|".join(contract.kinds())})"'
+    if field.name == "schema_version":
+        return f"[1-{contract.SCHEMA_VERSION}]"
+    if field.type in ("count", "integer"):
+        assert field.minimum is not None
+        assert field.maximum is not None
+        digits = min(len(str(abs(limit))) for limit in (field.minimum, field.maximum) if limit) - 1
+        return f"(?:0|{'-?' if field.minimum else ''}[1-9][0-9]{{0,{digits - 1}}})"
+    if field.type == "boolean":
+        return "(?:true|false)"
+    text = f'"{_text(field.pattern)}"'
+    return rf"\[(?:{text}(?:,{text})*)?\]" if field.type == "texts" else text
+
+
+def _text(published: str | None) -> str:
+    """The contract's pattern of a text, within what JSON writes as it is."""
+    assert published is not None
+    inner = published.removeprefix("^").removesuffix("$").replace("(", "(?:")
+    return re.sub(r"\[.*?\]", lambda found: rf'[{found[0]}&&[^"\\\x00-\x1f]]', inner)
