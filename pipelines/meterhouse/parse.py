@@ -110,7 +110,7 @@ def parse(bodies: Sequence[Body]) -> Parsed:
 
 
 def judge(lines: Iterable[Line]) -> Parsed:
-    """What the strict decoder makes of each line."""
+    """What the strict decoder makes of each line; lines are in order in each frame and each list."""
     parsed = Parsed()
     rows: dict[type, _Rows] = _RowsOfType()
     rest = iter(lines)
@@ -126,6 +126,7 @@ def judge(lines: Iterable[Line]) -> Parsed:
                 kept.flush()
     for kept in rows.values():
         _to_columns(kept, parsed)
+    parsed.rejected.sort(key=lambda row: (row.line.object_number, row.line.start))
     return parsed
 
 

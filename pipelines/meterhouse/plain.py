@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from meterhouse import columns, contract
 from meterhouse.contract import KIND_FIELD, Field
+from meterhouse.errors import ContractFileError
 from meterhouse.segments import Body, Line
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -140,20 +141,23 @@ def _split(bodies: Sequence[Body], ends: Numbers, rows: Numbers) -> Iterator[Lin
 def pattern() -> str:
     """What a plain line matches, its LF included."""
     by_form: dict[str, list[str]] = defaultdict(list)
-    for name, forms in _forms().items():
-        for form in forms:
-            by_form[form].append(name)
+    for name, form in forms().items():
+        by_form[form].append(name)
     pairs = (f'(?:{"|".join(names)})":{form}' for form, names in by_form.items())
     pair = f'"(?:{"|".join(pairs)})'
     return rf"^\{{{pair}(?:,{pair})*\}}\n$"
 
 
-def _forms() -> dict[str, set[str]]:
-    forms: dict[str, set[str]] = defaultdict(set)
-    for kind in contract.kinds().values():
-        for field in kind.fields:
-            forms[field.name].add(_form(field))
-    return forms
+def forms() -> dict[str, str]:
+    """What the value of each key matches. A key has one form in all kinds, for a line is not yet known to be of one."""
+    found: dict[str, str] = {}
+    for field in (field for kind in contract.kinds().values() for field in kind.fields):
+        form = _form(field)
+        if found.setdefault(field.name, form) != form:
+            raise ContractFileError(
+                f"{field.name}: has other types or limits in another kind; give it one, or two names"
+            )
+    return found
 
 
 def _form(field: Field) -> str:

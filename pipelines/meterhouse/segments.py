@@ -189,6 +189,9 @@ def _take_bodies(data: bytes, start: int, end: int, object_number: int, segment:
     """Bodies of at most the size that one line may have: then each holds whole lines, or a line is too long."""
     number = 1 if start == 0 else 2
     while start < end:
+        if number > MAX_LINES:
+            segment.damage.append(Damage("too_many_lines", start, end, number))
+            return
         stop = end if end - start <= MAX_LINE else data.rfind(b"\n", start, start + MAX_LINE + 1) + 1
         if not stop:
             stop = data.find(b"\n", start, end)
@@ -197,13 +200,10 @@ def _take_bodies(data: bytes, start: int, end: int, object_number: int, segment:
             start, number = stop + 1, number + 1
             continue
         count = data.count(b"\n", start, stop) + (data[stop - 1] != 10)
-        left = MAX_LINES + 1 - number
-        if count > left:
-            stop = _skip(data, start, left)
-            segment.damage.append(Damage("too_many_lines", stop, end, MAX_LINES + 1))
-            count, end = left, stop
-        if count:
-            segment.bodies.append(Body(data, start, stop, number, count, object_number))
+        if count > MAX_LINES + 1 - number:
+            count = MAX_LINES + 1 - number
+            stop = _skip(data, start, count)
+        segment.bodies.append(Body(data, start, stop, number, count, object_number))
         start, number = stop, number + count
 
 

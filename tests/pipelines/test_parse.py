@@ -17,7 +17,7 @@ GOOD = raw.event()
 
 
 def body(lines) -> Body:
-    data = b"\n".join(lines)
+    data = b"\n".join(lines) + b"\n"
     return Body(data, 0, len(data), 1, len(lines))
 
 
@@ -270,6 +270,13 @@ def test_an_event_over_two_lines_and_two_events_on_one_are_refused_though_as_man
     good = raw.line(GOOD | {"session_id": "good"})
     assert fates(parsed(head, tail, two, good)) == ([1, 2, 3], [], ["good"])
     assert fates(parsed(head, tail + two, good)) == ([1, 2], [], ["good"])
+
+
+def test_refused_lines_are_told_in_their_order_whichever_way_their_neighbours_took():
+    prompt, session = raw.event("prompt"), raw.event("session")
+    unreal = {"occurred_at": "2026-02-30T10:00:00Z"}
+    found = parsed(raw.line(prompt), raw.line(session | unreal), raw.line(prompt | unreal))
+    assert [row.line.number for row in found.rejected] == [2, 3]
 
 
 pieces = st.sampled_from(

@@ -203,3 +203,14 @@ def test_long_objects_are_cut_between_lines_and_every_line_has_its_place(texts, 
         (number, start, start + len(text)) for number, start, text in told if len(text) > 10
     ]
     assert all(body.end - body.start <= 11 for body in segment.bodies)
+
+
+@pytest.mark.fault("L6")
+def test_a_line_that_is_too_long_beyond_the_last_that_counts_is_no_line_of_its_own(monkeypatch):
+    monkeypatch.setattr(segments, "MAX_LINES", 3)
+    data = b"{}\n" * 3 + b"x" * (segments.MAX_LINE + 1) + b"\nx\n"
+    segment = read_segment("s.jsonl", data)
+    assert lines(segment) == [b"{}"] * 3
+    assert [(row.reason, row.start, row.end, row.number) for row in segment.damage] == [
+        ("too_many_lines", 9, len(data), 4)
+    ]
