@@ -19,7 +19,7 @@ from meterhouse.parse import parse
 from meterhouse.sample import costs, drafts, home, organisation, people, segments, story
 from meterhouse.sample.__main__ import main
 from meterhouse.sample.blemishes import EXTRA_FIELD, UNKNOWN
-from meterhouse.segments import Line
+from meterhouse.segments import Body
 from meterhouse_collector import events
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
@@ -53,7 +53,8 @@ def lines(committed):
 @pytest.fixture(scope="module")
 def parsed(lines):
     """What the load's own parser makes of every line."""
-    return parse(Line(number, 0, len(line), line) for number, line in enumerate(lines))
+    data = b"\n".join(lines)
+    return parse([Body(data, 0, len(data), 0, len(lines))])
 
 
 @pytest.fixture(scope="module")
