@@ -17,10 +17,13 @@ from meterhouse.paths import models_dir
 
 SCHEMA_VERSION = 1
 KIND_FIELD = "kind"
+MAX_TEXTS = 32  # in a list
 
 _PYTHON_TYPES: Mapping[str, Any] = {
     "boolean": bool,
-    "texts": Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=32)],
+    "texts": Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=MAX_TEXTS)
+    ],
 }
 _POLARS_TYPES: Mapping[str, Any] = {
     "count": pl.Int64,

@@ -26,7 +26,6 @@ Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 LINE = "line"
 PLACE = ("object_number", "line_number")  # of a row; the order in which copies are told apart
-MAX_TEXTS = 32
 _SQL_TYPES = {"count": "BIGINT", "integer": "BIGINT", "boolean": "BOOLEAN", "texts": "VARCHAR[]"}
 
 
@@ -107,7 +106,7 @@ def _typed(kind: contract.Kind, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Se
     doubts = [
         rows[LINE].str.count_matches('":', literal=True) != raw.select(pl.sum_horizontal(pl.all().is_not_null()))[:, 0],
         *(raw[field.name].is_null() for field in fields if field.is_required),
-        *(own[field.name].list.len().fill_null(0) > MAX_TEXTS for field in given if field.type == "texts"),
+        *(own[field.name].list.len().fill_null(0) > contract.MAX_TEXTS for field in given if field.type == "texts"),
         *unreal,
     ]
     return frame.with_columns(rows.select(PLACE)), functools.reduce(lambda left, right: left | right, doubts)
@@ -116,8 +115,9 @@ def _typed(kind: contract.Kind, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Se
 def _values(kind: contract.Kind, rows: pl.DataFrame) -> pl.DataFrame:
     """Every field of the kind as a column, read by DuckDB."""
     shape = json.dumps({field.name: _SQL_TYPES.get(field.type, "VARCHAR") for field in kind.fields})
-    lines = rows.select(LINE)  # noqa: F841 - read by name
-    return _engine().cursor().sql(f"SELECT unnest(json_transform({LINE}, '{shape}')) FROM lines").pl()
+    engine = _engine().cursor()
+    engine.register("lines", rows.select(LINE))
+    return engine.sql(f"SELECT unnest(json_transform({LINE}, '{shape}')) FROM lines").pl()
 
 
 @functools.cache

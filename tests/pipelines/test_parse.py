@@ -8,31 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhouse import contract, plain
-from meterhouse.parse import MAX_EXTRA, judge, parse
-from meterhouse.segments import Body
+from meterhouse import contract
+from meterhouse.parse import MAX_EXTRA
 from pipelines import raw  # noqa: TID251 - the folder of these tests
+from pipelines.parsing import parsed  # noqa: TID251
 
 GOOD = raw.event()
-
-
-def body(lines) -> Body:
-    data = b"\n".join(lines) + b"\n"
-    return Body(data, 0, len(data), 1, len(lines))
-
-
-def parsed(*lines: bytes):
-    """What the load makes of these lines; the plain ones among them never reach the strict decoder, which must say the same."""
-    found = parse([body(lines)])
-    assert told(found) == told(judge(body(lines).lines()))
-    return found
-
-
-def told(found):
-    """Everything that was parsed, in order."""
-    rows = {kind: [{key: value for key, value in row.items() if value is not None} for row in frame.to_dicts()]
-            for kind, frame in found.frames.items()}  # fmt: skip
-    return rows, found.rejected, found.parked
 
 
 def with_token(field: str, token: str) -> bytes:
@@ -289,40 +270,3 @@ def test_a_line_among_others_has_the_fate_that_it_has_alone(lines):
     together, apart = fates(parsed(*lines)), [fates(parsed(line)) for line in lines]
     assert together[0] == [number for number, found in enumerate(apart, start=1) if found[0]]
     assert together[2] == sorted(name for found in apart for name in found[2])
-
-
-VALUES = {"count": [0, 7, 10**10 - 1, 10**10], "integer": [-3, 0], "boolean": [True, False], "money": ["0", "1.5"],
-          "share": ["0.25", "1"], "instant": ["2026-03-02T10:00:00.5Z"], "day": ["2026-03-02"], "texts": [[], ["a", "é:"]],
-          "id": ["x", "a b:c", "x" * 200], "text": ["é", "日本 x"]}  # fmt: skip
-
-
-def every_field(kind, choice):
-    """A good event of a kind in which each field has a value."""
-    values = {
-        field.name: VALUES[field.type][choice % len(VALUES[field.type])] for field in contract.kinds()[kind].fields
-    }
-    return values | {"kind": kind, "schema_version": 1}
-
-
-@pytest.mark.parametrize("kind", contract.kinds())
-def test_common_lines_of_each_kind_are_plain_with_every_field(kind):
-    lines = [raw.line(every_field(kind, choice)) for choice in range(3)]
-    frames, doubtful = plain.read([body(lines)])
-    assert list(doubtful) == []
-    assert frames[kind].height == len(lines)
-    parsed(*lines)
-
-
-changes = st.tuples(st.sampled_from(sorted(contract.kinds())), st.integers(0, 5), st.data())
-
-
-@given(st.lists(changes, min_size=1, max_size=4))
-def test_plain_lines_and_doubtful_ones_keep_their_values_and_their_order(drawn):
-    lines = []
-    for kind, choice, data in drawn:
-        line = raw.line(every_field(kind, choice))
-        position = data.draw(st.integers(0, len(line)))
-        piece = data.draw(st.sampled_from([b"", b"", b"1", b"-", b".", b"0", b'"', b",", b":", b" ", b"\\", b"}", b"null", b"\xff",
-                                           b"\xc3\xa9", b"\x00", b'"kind":"prompt",', b'"session_id":"y",', b'"mood":"y",', b'"x":']))  # fmt: skip
-        lines.append(line[:position] + piece + line[position + data.draw(st.integers(0, 2)) :])
-    parsed(*(line.replace(b"\n", b" ") for line in lines))

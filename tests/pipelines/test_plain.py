@@ -1,0 +1,59 @@
+"""Plain lines: what the pattern takes from the strict decoder keeps its value, its place and its order."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterhouse import contract, plain
+from meterhouse.errors import ContractFileError
+from pipelines import raw  # noqa: TID251 - the folder of these tests
+from pipelines.parsing import body, parsed  # noqa: TID251
+
+VALUES = {"count": [0, 7, 10**10 - 1, 10**10], "integer": [-3, 0], "boolean": [True, False], "money": ["0", "1.5"],
+          "share": ["0.25", "1"], "instant": ["2026-03-02T10:00:00.5Z"], "day": ["2026-03-02"], "texts": [[], ["a", "é:"]],
+          "id": ["x", "a b:c", "x" * 200], "text": ["é", "日本 x"]}  # fmt: skip
+
+
+def every_field(kind, choice):
+    """A good event of a kind in which each field has a value."""
+    values = {
+        field.name: VALUES[field.type][choice % len(VALUES[field.type])] for field in contract.kinds()[kind].fields
+    }
+    return values | {"kind": kind, "schema_version": 1}
+
+
+@pytest.mark.parametrize("kind", contract.kinds())
+def test_common_lines_of_each_kind_are_plain_with_every_field(kind):
+    lines = [raw.line(every_field(kind, choice)) for choice in range(3)]
+    frames, doubtful = plain.read([body(lines)])
+    assert list(doubtful) == []
+    assert frames[kind].height == len(lines)
+    parsed(*lines)
+
+
+changes = st.tuples(st.sampled_from(sorted(contract.kinds())), st.integers(0, 5), st.data())
+
+
+@given(st.lists(changes, min_size=1, max_size=4))
+def test_plain_lines_and_doubtful_ones_keep_their_values_and_their_order(drawn):
+    lines = []
+    for kind, choice, data in drawn:
+        line = raw.line(every_field(kind, choice))
+        position = data.draw(st.integers(0, len(line)))
+        piece = data.draw(st.sampled_from([b"", b"", b"1", b"-", b".", b"0", b'"', b",", b":", b" ", b"\\", b"}", b"null", b"\xff",
+                                           b"\xc3\xa9", b"\x00", b'"kind":"prompt",', b'"session_id":"y",', b'"mood":"y",', b'"x":']))  # fmt: skip
+        lines.append(line[:position] + piece + line[position + data.draw(st.integers(0, 2)) :])
+    parsed(*(line.replace(b"\n", b" ") for line in lines))
+
+
+def test_a_key_with_other_limits_in_another_kind_is_an_error_of_the_contract(monkeypatch):
+    kinds = dict(contract.kinds())
+    prompt = kinds["prompt"]
+    session_id = next(field for field in prompt.fields if field.name == "session_id")
+    others = [field for field in prompt.fields if field != session_id]
+    kinds["prompt"] = replace(prompt, fields=(*others, replace(session_id, pattern="^[a-z]$")))
+    monkeypatch.setattr(contract, "kinds", lambda: kinds)
+    with pytest.raises(ContractFileError, match="session_id: has other types or limits in another kind"):
+        plain.forms()
