@@ -1,8 +1,11 @@
 """Copies of large files: the same bytes and a life of their own, whether or not the file system can share blocks."""
 
 import fcntl
+import os
 
-from meterhouse.durable import clone
+import pytest
+
+from meterhouse.durable import BLOCK, PIECE, clone
 
 
 def test_a_clone_has_the_bytes_of_the_original_and_changes_alone(tmp_path):
@@ -15,14 +18,27 @@ def test_a_clone_has_the_bytes_of_the_original_and_changes_alone(tmp_path):
     assert original.stat().st_size == 2**20
 
 
-def test_where_blocks_cannot_be_shared_the_bytes_are_copied(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(95, "Operation not supported")
+def refuse(*_):
+    raise OSError(95, "Operation not supported")
 
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, PIECE, PIECE + 1, 2 * PIECE + BLOCK + 7])
+@pytest.mark.parametrize("past_the_cache", [True, False])
+def test_where_blocks_cannot_be_shared_the_bytes_are_copied(size, past_the_cache, tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "ioctl", refuse)
-    (tmp_path / "original").write_bytes(b"rows")
+    if not past_the_cache:
+        monkeypatch.delattr(os, "O_DIRECT")
+    (tmp_path / "original").write_bytes(bytes(range(251)) * (size // 251) + bytes(size % 251))
     clone(tmp_path / "original", tmp_path / "copy")
-    assert (tmp_path / "copy").read_bytes() == b"rows"
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "original").read_bytes()
+
+
+def test_a_copy_past_the_cache_that_breaks_off_is_made_again_from_the_beginning(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    monkeypatch.setattr("meterhouse.durable._write", lambda copy, blocks: (copy.write(blocks), refuse()))
+    (tmp_path / "original").write_bytes(b"rows" * BLOCK)
+    clone(tmp_path / "original", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"rows" * BLOCK
 
 
 def test_a_name_that_shares_its_file_with_another_is_replaced_and_never_written_through(tmp_path):
