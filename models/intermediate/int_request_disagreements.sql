@@ -13,15 +13,21 @@ columns:
   witnesses: {about: "channel=value of every witness that knows the field, in alphabetical order, joined by semicolons.", tests: [not_null]}
   difference: {about: "Largest less smallest value of a number.", unit: tokens}
 */
-WITH best AS (
+WITH links AS (
+  SELECT placed.event_id, placed.request_id, placed.day
+  FROM int_request_links AS placed
+  INNER JOIN run_days ON placed.day = run_days.day  -- a join tells how few they are
+  WHERE NOT placed.is_only_witness
+),
+
+best AS (
   SELECT
     links.request_id AS linked_id, links.day AS linked_day, seen.channel, seen.input_tokens, seen.cache_read_tokens,
     seen.cache_write_tokens, seen.output_tokens, seen.reasoning_tokens, seen.web_search_requests, seen.model, seen.status, seen.agent,
     keys.match_session
-  FROM int_request_links AS links
+  FROM links
   INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
   INNER JOIN stg_observation_keys AS keys ON links.event_id = keys.event_id
-  WHERE links.day IN (SELECT day FROM run_days) AND NOT links.is_only_witness
   QUALIFY row_number() OVER (
     PARTITION BY links.request_id, seen.channel
     ORDER BY CASE WHEN seen.status = 'ok' THEN 0 ELSE 1 END, CASE WHEN seen.output_tokens IS NULL THEN 1 ELSE 0 END,

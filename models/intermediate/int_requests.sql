@@ -65,7 +65,13 @@ columns:
   is_fallback_only: "Whether it was seen only inside another thread's progress records."
   is_clock_suspect: "Whether the sender's clock was ahead."
 */
-WITH ranked AS (  -- the few columns that decide; the others are fetched for the winners, because wide rows are slow to sort
+WITH links AS (
+  SELECT placed.event_id, placed.request_id, placed.day, placed.is_only_witness
+  FROM int_request_links AS placed
+  INNER JOIN run_days ON placed.day = run_days.day  -- a join tells how few they are; an IN would have the wide rows hashed instead
+),
+
+ranked AS (  -- the few columns that decide; the others are fetched for the winners, because wide rows are slow to sort
   SELECT
     links.request_id AS linked_id, links.day AS linked_day, seen.event_id, seen.occurred_at, seen.channel, seen.status,
     seen.cache_write_tokens, seen.output_tokens, seen.is_fallback, seen.is_clock_suspect, seen.known_person_key, seen.person_key,
@@ -83,9 +89,9 @@ WITH ranked AS (  -- the few columns that decide; the others are fetched for the
         coalesce(seen.output_tokens, -1) DESC, coalesce(seen.input_tokens, -1) DESC, seen.is_output_estimated, seen.is_fallback,
         seen.occurred_at, seen.event_id
     ) AS usage_rank
-  FROM int_request_links AS links
+  FROM links
   INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
-  WHERE links.day IN (SELECT day FROM run_days) AND NOT links.is_only_witness
+  WHERE NOT links.is_only_witness
 ),
 
 gathered AS (
@@ -252,6 +258,6 @@ SELECT
   seen.gateway_team, seen.gateway_key, array_to_string(list_sort(seen.tags), ','), seen.end_user_key, seen.limited_by,
   seen.limit_dimension, seen.is_gateway_cache_hit, seen.is_subscription, seen.channel, 1, 1, seen.is_output_estimated,
   seen.is_fallback, seen.is_clock_suspect
-FROM int_request_links AS links
+FROM links
 INNER JOIN stg_observations AS seen ON links.event_id = seen.event_id
-WHERE links.day IN (SELECT day FROM run_days) AND links.is_only_witness
+WHERE links.is_only_witness

@@ -172,9 +172,9 @@ rows_ AS (
   WHERE attributable.look IS NULL
 ),
 
-own AS (SELECT DISTINCT agent, session_id FROM fct_requests),
+own AS (SELECT DISTINCT agent, session_id FROM fct_session_days WHERE requests > 0),
 
-inner_ AS (SELECT DISTINCT session_id FROM fct_requests)
+inner_ AS (SELECT DISTINCT session_id FROM own)
 
 SELECT
   rows_.agent,

@@ -23,15 +23,17 @@ def is_wide(model: Model) -> bool:
 
 def tied(db: duckdb.DuckDBPyConnection, models: Container[str], days: Iterable[date]) -> set[date]:
     """Days far away that hold an observation of what lies on these days, or on which lies what these days observed."""
-    asked = [[*days]]
     tables = db.execute("SELECT table_name FROM duckdb_columns() WHERE column_name = ?", [OBSERVED_ON]).fetchall()
     pairs = [f"SELECT day, {OBSERVED_ON} AS seen_on FROM {name} WHERE abs(day - {OBSERVED_ON}) > 1"
              for (name,) in tables if name in models]  # fmt: skip
-    far = " UNION ".join([*pairs, "SELECT day, seen_on FROM tied_days"])
+    far = " UNION ".join(["SELECT NULL::DATE AS day, NULL::DATE AS seen_on WHERE false", *pairs])
+    # every model asks, and the table may be long: it is searched once, and again after it changed
+    db.execute(f"CREATE TEMP TABLE IF NOT EXISTS placed_far AS {far}")
     rows = db.execute(
-        f"WITH far AS ({far}) SELECT seen_on FROM far WHERE list_contains($1::DATE[], day) "
+        "WITH far AS (FROM placed_far UNION SELECT day, seen_on FROM tied_days) "
+        "SELECT seen_on FROM far WHERE list_contains($1::DATE[], day) "
         "UNION SELECT day FROM far WHERE list_contains($1::DATE[], seen_on)",
-        asked,
+        [[*days]],
     ).fetchall()
     return {day for (day,) in rows}
 
@@ -66,7 +68,9 @@ def days_of_keys(db: duckdb.DuckDBPyConnection, model: Model) -> list[date]:
 
 
 def remember(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> None:
-    """Note which far days the rows of a table tie to each other, and take that column away."""
+    """Note which far days the rows of a table tie to each other, and take that column away; forget what was found in the old rows."""
+    if OBSERVED_ON in model.columns:
+        db.execute("DROP TABLE IF EXISTS temp.placed_far")
     if model.tells_days:
         db.execute(
             f"INSERT INTO tied_days SELECT ?, day, seen_on FROM ({_FAR.format(table)}) WHERE seen_on - day > 1 "
