@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from meterhouse import contract
+from meterhouse.known_ids import KnownIds
 from meterhouse.paths import DataDir
 
 SCHEMA = """
@@ -47,6 +48,7 @@ class Catalog:
 
     def __init__(self, data: DataDir) -> None:
         self.data = data
+        self.known_ids = KnownIds()
         data.root.mkdir(parents=True, exist_ok=True)
         self.db = duckdb.connect(str(data.catalog), config={"threads": 2})
         self.db.execute("SET TimeZone = 'UTC'")
@@ -119,12 +121,19 @@ class Catalog:
 
     def files(self, kind: str, days: list[Any] | None = None) -> list[str]:
         """Parquet files of one kind, of all days or of some, as absolute paths in a fixed order."""
+        return [*itertools.chain.from_iterable(self.files_by_day(kind, days).values())]
+
+    def files_by_day(self, kind: str, days: list[Any] | None = None) -> dict[Any, list[str]]:
+        """The same by event day."""
         where = "" if days is None else "AND day IN (SELECT unnest(?::DATE[]))"
         rows = self.db.execute(
-            f"SELECT path FROM lake_files WHERE kind = ? {where} ORDER BY day, load_seq, path",
+            f"SELECT day, path FROM lake_files WHERE kind = ? {where} ORDER BY day, load_seq, path",
             [kind] if days is None else [kind, days],
         ).fetchall()
-        return [str(self.data.lake / path) for (path,) in rows]
+        found: dict[Any, list[str]] = {}
+        for day, path in rows:
+            found.setdefault(day, []).append(str(self.data.lake / path))
+        return found
 
     def _sweep(self) -> None:
         """Delete Parquet files that a killed load wrote and never committed; those that older versions name are vacuum's."""

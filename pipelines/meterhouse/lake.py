@@ -15,7 +15,6 @@ import polars as pl
 from meterhouse import contract
 from meterhouse.catalog import Catalog, lake_path
 from meterhouse.durable import fsync
-from meterhouse.errors import LakeError
 from meterhouse.ledger import Fetched
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
@@ -69,7 +68,9 @@ def write(catalog: Catalog, frames: Mapping[str, pl.DataFrame], load_seq: int) -
         ]
         for (day,), rows in new.partition_by("day", as_dict=True, maintain_order=True).items():
             path = lake_path(kind, day, load_seq)
-            _write_parquet(rows.select(columns), catalog.data.lake / path)
+            file = catalog.data.lake / path
+            _write_parquet(rows.select(columns), file)
+            catalog.known_ids.remember(str(file), rows["event_id"])
             written.files.append(
                 {"kind": kind, "day": day, "path": str(path), "row_count": rows.height, "load_seq": load_seq}
             )
@@ -78,26 +79,13 @@ def write(catalog: Catalog, frames: Mapping[str, pl.DataFrame], load_seq: int) -
 
 def _news(catalog: Catalog, kind: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows whose id the lake lacks. Where the clock was suspect, the same event can lie on two days: that of its receipt too."""
-    claimed = rows.filter("is_clock_suspect")["occurred_at"].dt.date()
-    seen = _stored_ids(catalog, kind, pl.concat([rows["day"], claimed]).unique().to_list())
+    claimed = rows.filter("is_clock_suspect").select("event_id", day=pl.col("occurred_at").dt.date())
+    asked = pl.concat([rows.select("event_id", "day"), claimed]).partition_by("day", as_dict=True)
+    files = catalog.files_by_day(kind, [day for (day,) in asked])
     suspect = catalog.db.execute("SELECT event_id FROM suspect_ids WHERE kind = ?", [kind]).fetchall()
-    for known in (seen, pl.DataFrame(suspect, {"event_id": pl.String}, orient="row") if suspect else None):
-        rows = rows if known is None else rows.join(known, on="event_id", how="anti", maintain_order="left")
-    return rows
-
-
-def _stored_ids(catalog: Catalog, kind: str, days: list[Any]) -> pl.DataFrame | None:
-    files = catalog.files(kind, days)
-    return pl.concat(map(_ids, files)) if files else None
-
-
-def _ids(file: str) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(file, columns=["event_id"])
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException as error:  # of some damage Polars panics, which is no Exception
-        raise LakeError(file, (str(error).splitlines() or [type(error).__name__])[0][:160]) from error
+    known = [pl.Series("event_id", [event_id for (event_id,) in suspect], pl.String)]
+    known += [catalog.known_ids.among(asked[(day,)]["event_id"], of_day) for day, of_day in files.items()]
+    return rows.join(pl.concat(known).to_frame(), on="event_id", how="anti", maintain_order="left")
 
 
 def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
