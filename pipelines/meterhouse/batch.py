@@ -4,14 +4,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
-from meterhouse.ledger import Fetched, fetch
+from meterhouse.ledger import Fetched, fetched
 from meterhouse.parse import Parsed, parse
 from meterhouse.segments import Body
 from meterhouse.storage import RawObject, Storage
 
 PARSERS = 2  # slices parsed at once: what does it, DuckDB and Polars, lets other threads run
 SLICE_BYTES = 12 * 2**20  # lines that wait to be parsed together
-BATCH_BYTES = 40 * 2**20  # typed columns: some 150,000 events
+BATCH_BYTES = 60 * 2**20  # typed columns: some 150,000 events
 
 
 class Batch:
@@ -25,9 +25,9 @@ class Batch:
         self._parser = parser
         self._parsing: deque[Future[Parsed]] = deque()
 
-    def add(self, storage: Storage, row: RawObject) -> None:
-        """Read one more object."""
-        one = fetch(storage, row, len(self.objects))
+    def add(self, row: RawObject, raw: bytes) -> None:
+        """Split one more object into lines."""
+        one = fetched(row, raw, len(self.objects))
         self.objects.append(one)
         for body in one.segment.bodies:
             self._bodies.append(body)
@@ -68,8 +68,8 @@ def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
 
 def _batches(storage: Storage, objects: Iterable[RawObject], parser: Executor) -> Iterator[Batch]:
     batch = Batch(parser)
-    for row in objects:
-        batch.add(storage, row)
+    for row, raw in storage.read_each(objects):
+        batch.add(row, raw)
         if batch.is_full:
             batch.close()
             yield batch

@@ -12,7 +12,7 @@ from typing import Any
 
 from meterhouse.parse import Parked, Parsed, Rejected
 from meterhouse.segments import Damage, Header, Line, Segment, read_segment
-from meterhouse.storage import RawObject, Storage
+from meterhouse.storage import RawObject
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,8 @@ class Fate:
     parked: list[Parked]
 
 
-def fetch(storage: Storage, row: RawObject, number: int = 0) -> Fetched:
-    """One object, read and split into lines; `number` is its place in the batch."""
-    raw = storage.read(row.key)
+def fetched(row: RawObject, raw: bytes, number: int = 0) -> Fetched:
+    """One object with its lines found; `number` is its place in the batch."""
     return Fetched(row, hashlib.sha256(raw).hexdigest(), read_segment(row.key, raw, number))
 
 

@@ -1,18 +1,16 @@
 """Lines so plain that a pattern vouches for them, read a column at a time: the strict decoder would give the same values.
 
-The pattern is made from the contract: known keys only, values of their field's type and form, no blanks, no escapes. DuckDB may
+The pattern is made from the contract: known keys only, values of their field's type and form, no blanks, no escapes. Polars may
 then read the values, for there is nothing left to be lenient about. A line of which anything is in doubt is left to the decoder.
 """
 
 import bisect
 import functools
 import itertools
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -26,7 +24,7 @@ Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 LINE = "line"
 PLACE = ("object_number", "line_number")  # of a row; the order in which copies are told apart
-_SQL_TYPES = {"count": "BIGINT", "integer": "BIGINT", "boolean": "BOOLEAN", "texts": "VARCHAR[]"}
+SAMPLE = 256  # rows that tell which fields a slice has; a line with another field is in doubt
 
 
 def read(bodies: Sequence[Body]) -> tuple[dict[str, pl.DataFrame], Iterator[Line]]:
@@ -95,11 +93,11 @@ def _lines(text: bytes, ends: Numbers, bodies: Sequence[Body]) -> pl.DataFrame:
 def _typed(kind: contract.Kind, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """Columns of one kind that any row fills, and which rows are in doubt.
 
-    A key that is repeated, of another kind, or without a value of its type leaves fewer values than keys. No plain text holds a
+    A key that is repeated, of another kind, or rare in the slice leaves fewer values than keys. No plain text holds a
     quote, so a quote and a colon end a key, or begin a text with a colon: one doubt too many, which harms nobody.
     """
     raw = _values(kind, rows)
-    fields = [field for field in kind.fields if field.name != KIND_FIELD]
+    fields = [field for field in kind.fields if field.name != KIND_FIELD and field.name in raw.columns]
     own = raw.select(field.name for field in fields if raw[field.name].null_count() < raw.height)
     given = [field for field in fields if field.name in own.columns]
     frame, unreal = columns.typed(own, given)
@@ -113,16 +111,16 @@ def _typed(kind: contract.Kind, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Se
 
 
 def _values(kind: contract.Kind, rows: pl.DataFrame) -> pl.DataFrame:
-    """Every field of the kind as a column, read by DuckDB."""
-    shape = json.dumps({field.name: _SQL_TYPES.get(field.type, "VARCHAR") for field in kind.fields})
-    engine = _engine().cursor()
-    engine.register("lines", rows.select(LINE))
-    return engine.sql(f"SELECT unnest(json_transform({LINE}, '{shape}')) FROM lines").pl()
+    """Fields of the kind as columns: those that some of the rows have, for a column of nothing costs as much as any other."""
+    lines, fields = rows[LINE], kind.fields
+    if rows.height > SAMPLE:
+        some = _decode(lines.gather_every(rows.height // SAMPLE), fields)
+        fields = [field for field in fields if field.is_required or some[field.name].null_count() < some.height]
+    return _decode(lines, fields)
 
 
-@functools.cache
-def _engine() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": 1, "memory_limit": "512MB", "allocator_flush_threshold": "16MB"})
+def _decode(lines: pl.Series, fields: Sequence[Field]) -> pl.DataFrame:
+    return lines.str.json_decode(pl.Struct({field.name: columns.raw_type(field) for field in fields})).struct.unnest()
 
 
 def _split(bodies: Sequence[Body], ends: Numbers, rows: Numbers) -> Iterator[Line]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from meterhouse import contract, lake, ledger
 from meterhouse.catalog import Catalog
-from meterhouse.ledger import Fetched, Loaded, fetch
+from meterhouse.ledger import Fetched, Loaded, fetched
 from meterhouse.parse import parse
 from meterhouse.storage import Storage
 
@@ -52,7 +52,9 @@ def retry(storage: Storage, catalog: Catalog, key: str | None = None) -> Loaded:
 def _reload(storage: Storage, catalog: Catalog, entries: list[Entry], result: Loaded) -> None:
     listed = {row.key: row for row in storage.segments()} if entries else {}
     for key, sha256, received_at in entries:
-        one = fetch(storage, replace(listed[key], modified_at=received_at)) if key in listed else None
+        one = None
+        if row := listed.get(key):
+            one = fetched(replace(row, modified_at=received_at), storage.read(key))
         if one and one.sha256 == sha256:
             _reload_object(catalog, one, result)
         else:

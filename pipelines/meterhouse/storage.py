@@ -1,7 +1,9 @@
 """Object storage: a folder, S3, GCS or Azure behind one interface. What collectors ship is only ever read, never written."""
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +14,8 @@ from meterhouse.errors import StorageError
 SEGMENT_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 RAW = "raw"  # the room of segments in a destination; beside it lie roster and governance
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")  # of an S3 server that is not Amazon's
+AHEAD = 16  # objects asked for at once: over a network each costs a round trip, however small it is
+AHEAD_BYTES = 32 * 2**20  # and no more than these, or one
 RETRIES: Any = {  # over in seconds: a run is repeated anyway, and a user with a wrong address is waiting
     "max_retries": 4,
     "retry_timeout": timedelta(seconds=30),
@@ -40,6 +44,7 @@ class Storage:
     def __init__(self, destination: str) -> None:
         self.destination = destination
         self._store = open_store(destination)
+        self._folder = None if "://" in destination else Path(destination)
 
     def segments(self) -> Iterator[RawObject]:
         """Every segment, in order: those in `raw/`, or anywhere when the destination is itself that room."""
@@ -49,11 +54,32 @@ class Storage:
     def read(self, key: str) -> bytes:
         """The whole object, compressed as it lies."""
         try:
+            if self._folder and "%" not in key:  # which stands for what no key may have
+                return (self._folder / key).read_bytes()
             return bytes(self._store.get(key).bytes())
         except Exception as error:
             raise StorageError(
                 f"{self.destination}: object {key} cannot be read ({reason(error)}); run again"
             ) from error
+
+    def read_each(self, rows: Iterable[RawObject]) -> Iterator[tuple[RawObject, bytes]]:
+        """Objects in order, the next of them on their way."""
+        if self._folder:
+            yield from ((row, self.read(row.key)) for row in rows)
+            return
+        pool = ThreadPoolExecutor(AHEAD)
+        coming: deque[tuple[RawObject, Future[bytes]]] = deque()
+        try:
+            for row in rows:
+                while coming and (len(coming) == AHEAD or sum(one.size for one, _ in coming) + row.size > AHEAD_BYTES):
+                    first, raw = coming.popleft()
+                    yield first, raw.result()
+                coming.append((row, pool.submit(self.read, row.key)))
+            while coming:
+                first, raw = coming.popleft()
+                yield first, raw.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def read_optional(self, key: str) -> bytes | None:
         """An object that need not exist, such as the roster."""

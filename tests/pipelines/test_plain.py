@@ -36,8 +36,8 @@ def test_common_lines_of_each_kind_are_plain_with_every_field(kind):
 changes = st.tuples(st.sampled_from(sorted(contract.kinds())), st.integers(0, 5), st.data())
 
 
-@given(st.lists(changes, min_size=1, max_size=4))
-def test_plain_lines_and_doubtful_ones_keep_their_values_and_their_order(drawn):
+@given(st.lists(changes, min_size=1, max_size=4), st.sampled_from([1, plain.SAMPLE]))
+def test_plain_lines_and_doubtful_ones_keep_their_values_and_their_order(drawn, sample):
     lines = []
     for kind, choice, data in drawn:
         line = raw.line(every_field(kind, choice))
@@ -45,7 +45,18 @@ def test_plain_lines_and_doubtful_ones_keep_their_values_and_their_order(drawn):
         piece = data.draw(st.sampled_from([b"", b"", b"1", b"-", b".", b"0", b'"', b",", b":", b" ", b"\\", b"}", b"null", b"\xff",
                                            b"\xc3\xa9", b"\x00", b'"kind":"prompt",', b'"session_id":"y",', b'"mood":"y",', b'"x":']))  # fmt: skip
         lines.append(line[:position] + piece + line[position + data.draw(st.integers(0, 2)) :])
-    parsed(*(line.replace(b"\n", b" ") for line in lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "SAMPLE", sample)
+        parsed(*(line.replace(b"\n", b" ") for line in lines))
+
+
+def test_a_field_that_few_lines_of_many_have_keeps_its_values():
+    common = [raw.event("prompt", key=(number,)) for number in range(3 * plain.SAMPLE)]
+    common[-1] |= {"branch": "main"}
+    lines = [raw.line(event) for event in common]
+    _, doubtful = plain.read([body(lines)])
+    assert [line.data for line in doubtful] == lines[-1:]
+    parsed(*lines)
 
 
 def test_a_key_with_other_limits_in_another_kind_is_an_error_of_the_contract(monkeypatch):

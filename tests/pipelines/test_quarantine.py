@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from meterhouse import batch, segments
+from meterhouse import segments
 from meterhouse.errors import StorageError
 from meterhouse.paths import DataDir
+from meterhouse.storage import Storage
 from pipelines import raw  # noqa: TID251 - the folder of these tests
 
 BAD = b'{"kind":"prompt\x1b[2J", "note": "=HYPERLINK()"'
@@ -22,13 +23,13 @@ from meterhouse import batch
 from meterhouse.paths import DataDir
 from meterhouse.run import run
 
-real = batch.fetch
-def fetch(storage, row, number=0):
+real = batch.fetched
+def fetched(row, *given):
     if "deadly" in row.key:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(storage, row, number)
+    return real(row, *given)
 
-batch.fetch = fetch
+batch.fetched = fetched
 run(sys.argv[1], DataDir(Path(sys.argv[2])))
 """
 
@@ -136,7 +137,7 @@ def test_a_load_that_storage_fails_holds_nothing_against_the_objects(tmp_path, m
         raise StorageError("bucket: is away; run again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(batch, "fetch", unreadable)
+        patched.setattr(Storage, "read", unreadable)
         for _ in range(4):
             with pytest.raises(StorageError):
                 raw.run(str(bucket), data)

@@ -5,6 +5,7 @@ Segments are put as a collector puts them, each twice, as after an answer that w
 
 import gzip
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,12 +13,13 @@ import pytest
 
 from meterhouse import contract, load
 from meterhouse.catalog import Catalog, rows_of
+from meterhouse.errors import StorageError
 from meterhouse.paths import DataDir
 from meterhouse.run import run
 from meterhouse.storage import Storage
 from meterhouse_collector import destination
 from pipelines import raw  # noqa: TID251 - the folder of these tests
-from pipelines.storages import STORAGES, folder, named  # noqa: TID251
+from pipelines.storages import STORAGES, folder, named, s3  # noqa: TID251
 
 
 def segments() -> dict[str, bytes]:
@@ -74,3 +76,22 @@ def of_a_folder(tmp_path_factory):
 def test_every_storage_gives_the_tables_of_a_folder(tmp_path, monkeypatch, of_a_folder, name):
     root = named(tmp_path)
     assert tables(root, monkeypatch, STORAGES[name]) == of_a_folder
+
+
+@pytest.mark.parametrize("storage", [folder, s3])
+def test_objects_are_read_in_order_however_many_are_on_their_way_and_one_that_is_gone_is_named(
+    storage, tmp_path, monkeypatch
+):
+    with storage(tmp_path / "bucket", monkeypatch) as url:
+        target = destination.open_destination(url)
+        for number in range(40):
+            target.put(f"raw/v1/{number:02d} %#{number}.jsonl", b"x" * number)
+        store = Storage(url)
+        rows = sorted(store.segments(), key=lambda row: row.key)
+        monkeypatch.setattr("meterhouse.storage.AHEAD_BYTES", 100)
+        assert [(row, len(raw)) for row, raw in store.read_each(rows)] == [(row, row.size) for row in rows]
+        rows[20:21] = [replace(rows[20], key="raw/v1/gone.jsonl")]
+        found = []
+        with pytest.raises(StorageError, match=r"gone\.jsonl cannot be read"):
+            found.extend(row for row, _ in store.read_each(rows))
+        assert found == rows[:20]
