@@ -59,19 +59,25 @@ things AS (
   GROUP BY thing_id
 ),
 
+-- nearly every session and key is there once: only the others are worth a look at people
+shared AS (
+  SELECT match_session, match_key FROM things WHERE match_key IS NOT NULL GROUP BY match_session, match_key HAVING count(*) > 1
+),
+
+pairs AS (
+  SELECT things.match_session, things.match_key, count(DISTINCT things.known_person_key) AS people
+  FROM things
+  INNER JOIN shared ON things.match_session = shared.match_session AND things.match_key = shared.match_key
+  GROUP BY things.match_session, things.match_key
+),
+
 alike AS (
   SELECT
     things.*,
     -- where several people share a session id, only what is known to be one person's is compared
     CASE WHEN pairs.people > 1 THEN coalesce(things.known_person_key, things.thing_id) ELSE '' END AS person
   FROM things
-  INNER JOIN (
-    SELECT match_session, match_key, count(DISTINCT known_person_key) AS people
-    FROM things
-    WHERE match_key IS NOT NULL
-    GROUP BY match_session, match_key
-    HAVING count(*) > 1
-  ) AS pairs ON things.match_session = pairs.match_session AND things.match_key = pairs.match_key
+  INNER JOIN pairs ON things.match_session = pairs.match_session AND things.match_key = pairs.match_key
 ),
 
 gaps AS (
