@@ -66,8 +66,12 @@ def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) 
     try:
         anew = [model for model in public if news.get(model.name, []) is None]
         for model in anew:
-            order = "day" if "day" in model.columns else ", ".join(model.grain)
-            db.execute(f"CREATE OR REPLACE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} ORDER BY {order}")
+            order = (
+                ""
+                if model.kind == "daily"
+                else f"ORDER BY {'day' if 'day' in model.columns else ', '.join(model.grain)}"
+            )
+            db.execute(f"CREATE OR REPLACE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} {order}")
         for model in public:
             if days := news.get(model.name):
                 _replace_days(db, model, days)
@@ -104,7 +108,7 @@ def _replace_days(db: duckdb.DuckDBPyConnection, model: Model, days: list[date])
     with db.cursor() as writer:
         writer.execute("BEGIN")
         writer.execute(f"DELETE FROM snapshot.{model.name} {where}", [days])
-        writer.execute(f"INSERT INTO snapshot.{model.name} BY NAME FROM {model.name} {where} ORDER BY day", [days])
+        writer.execute(f"INSERT INTO snapshot.{model.name} BY NAME FROM {model.name} {where}", [days])
         writer.execute("COMMIT")
 
 
