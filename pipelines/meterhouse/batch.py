@@ -11,7 +11,7 @@ from meterhouse.storage import RawObject, Storage
 
 PARSERS = 2  # slices parsed at once: what does it, DuckDB and Polars, lets other threads run
 SLICE_BYTES = 12 * 2**20  # lines that wait to be parsed together
-BATCH_BYTES = 60 * 2**20  # typed columns: some 150,000 events
+BATCH_BYTES = 60 * 2**20  # typed columns: some 220,000 events
 
 
 class Batch:
