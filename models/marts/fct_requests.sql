@@ -70,7 +70,7 @@ columns:
 WITH witnessed AS (
   SELECT agent, session_id, day, bool_and(channels = 'transcript') AS is_transcript_only
   FROM int_requests
-  WHERE day IN (SELECT day FROM run_days)
+  WHERE day IN (SELECT day FROM run_days) AND agent IN (SELECT agent FROM seed_auxiliary_calls)
   GROUP BY agent, session_id, day
 )
 
@@ -137,15 +137,14 @@ SELECT
     ',',
     CASE WHEN requests.is_output_estimated THEN 'output_estimated' END,
     CASE WHEN requests.is_fallback_only THEN 'fallback_only' END,
-    CASE WHEN witnessed.is_transcript_only AND auxiliary.agent IS NOT NULL THEN 'auxiliary_unseen' END,
+    CASE WHEN witnessed.is_transcript_only THEN 'auxiliary_unseen' END,
     CASE WHEN requests.model IS NULL OR costs.price_status = 'unknown_model' THEN 'model_unknown' END,
     CASE WHEN requests.is_clock_suspect THEN 'clock_suspect' END
   ) AS quality
 FROM int_requests AS requests
 INNER JOIN int_request_costs AS costs ON requests.request_id = costs.request_id AND requests.day = costs.day
-INNER JOIN witnessed
+LEFT JOIN witnessed
   ON requests.agent = witnessed.agent AND requests.session_id = witnessed.session_id AND requests.day = witnessed.day
-LEFT JOIN (SELECT DISTINCT agent FROM seed_auxiliary_calls) AS auxiliary ON requests.agent = auxiliary.agent
 LEFT JOIN dim_people AS people
   ON requests.person_key = people.person_key AND requests.day >= people.valid_from AND requests.day < people.valid_to
 LEFT JOIN dim_teams AS teams
