@@ -86,6 +86,7 @@ bench: setup  ## speed and memory, as ratios to a floor measured in the same run
 	@$(BIN)/python tests/bench/collector_bench.py
 	@$(BIN)/python tests/bench/receiver_bench.py
 	@$(BIN)/python tests/bench/pipeline_bench.py
+	@$(BIN)/python tests/bench/volume_bench.py
 	@$(BIN)/python tests/bench/peers_bench.py
 	@$(BIN)/python tests/bench/history_bench.py
 	@$(BIN)/python tests/bench/queries_bench.py
