@@ -1,4 +1,4 @@
-"""A batch: objects read one after another and parsed a slice at a time, so that neither their bytes nor their lines pile up."""
+"""A batch: objects taken one after another and parsed a slice at a time, so that neither their bytes nor their lines pile up."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from meterhouse.parse import Parsed, parse
 from meterhouse.segments import Body
 from meterhouse.storage import RawObject, Storage
 
-PARSERS = 2  # slices parsed at once: what does it, DuckDB and Polars, lets other threads run
+PARSERS = 2  # slices parsed at once: what does it, Polars, lets other threads run
 SLICE_BYTES = 12 * 2**20  # lines that wait to be parsed together
 BATCH_BYTES = 60 * 2**20  # typed columns: some 220,000 events
 
@@ -25,9 +25,8 @@ class Batch:
         self._parser = parser
         self._parsing: deque[Future[Parsed]] = deque()
 
-    def add(self, row: RawObject, raw: bytes) -> None:
-        """Split one more object into lines."""
-        one = fetched(row, raw, len(self.objects))
+    def add(self, one: Fetched) -> None:
+        """Take one more object, and its lines out of it."""
         self.objects.append(one)
         for body in one.segment.bodies:
             self._bodies.append(body)
@@ -55,6 +54,15 @@ class Batch:
         return self.parsed.memory >= BATCH_BYTES
 
 
+def parse_object(one: Fetched) -> Parsed:
+    """What becomes of the lines of one object, however many; it has none of them any more."""
+    with ThreadPoolExecutor(PARSERS) as parser:
+        batch = Batch(parser)
+        batch.add(one)
+        batch.close()
+    return batch.parsed
+
+
 def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
     """The objects, in order, in batches that fit the memory whatever their number; the next is read while one is written."""
     with ThreadPoolExecutor(PARSERS) as parser, ThreadPoolExecutor(1) as reader:
@@ -69,7 +77,7 @@ def batches(storage: Storage, objects: Iterable[RawObject]) -> Iterator[Batch]:
 def _batches(storage: Storage, objects: Iterable[RawObject], parser: Executor) -> Iterator[Batch]:
     batch = Batch(parser)
     for row, raw in storage.read_each(objects):
-        batch.add(row, raw)
+        batch.add(fetched(row, raw, len(batch.objects)))
         if batch.is_full:
             batch.close()
             yield batch

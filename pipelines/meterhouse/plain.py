@@ -23,6 +23,10 @@ from meterhouse.segments import Body, Line
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 LINE = "line"
+KEYS = "keys"
+LONGEST = (
+    2**14
+)  # bytes of a line; what is longer, or has more keys than any kind, is decoded in time that grows with its square
 PLACE = ("object_number", "line_number")  # of a row; the order in which copies are told apart
 SAMPLE = 256  # rows that tell which fields a slice has; a line with another field is in doubt
 
@@ -32,7 +36,10 @@ def read(bodies: Sequence[Body]) -> tuple[dict[str, pl.DataFrame], Iterator[Line
     if not bodies:
         return {}, iter(())
     text, ends = _together(bodies)
-    plain = pl.when(pl.col(LINE).str.contains(pattern())).then(pl.col(LINE).str.extract(r'"kind":"([a-z_]+)"'))
+    is_usual = (pl.col(LINE).str.len_bytes() <= LONGEST) & (pl.col(KEYS) <= most_keys())
+    plain = pl.when(is_usual & pl.col(LINE).str.contains(pattern())).then(
+        pl.col(LINE).str.extract(r'"kind":"([a-z_]+)"')
+    )
     lines = _lines(text, ends, bodies).with_columns(plain.alias(KIND_FIELD))
     doubtful = [lines["row"].filter(lines[KIND_FIELD].is_null()).to_numpy()]
     frames = {}
@@ -82,7 +89,9 @@ def _lines(text: bytes, ends: Numbers, bodies: Sequence[Body]) -> pl.DataFrame:
     before = np.cumsum([0, *counts[:-1]])
     return pl.DataFrame(
         {
-            LINE: pl.Series(array, dtype=pl.String),
+            LINE: (texts := pl.Series(array, dtype=pl.String)),
+            # no plain text holds a quote, so a quote and a colon end a key, or begin a text with a colon: one doubt too many, which harms nobody
+            KEYS: texts.str.count_matches('":', literal=True),
             "row": rows,
             "object_number": np.repeat([body.object_number for body in bodies], counts),
             "line_number": rows + np.repeat([body.number for body in bodies] - before, counts),
@@ -90,19 +99,24 @@ def _lines(text: bytes, ends: Numbers, bodies: Sequence[Body]) -> pl.DataFrame:
     )
 
 
+@functools.cache
+def most_keys() -> int:
+    """Fields of the largest kind."""
+    return max(len(kind.fields) for kind in contract.kinds().values())
+
+
 def _typed(kind: contract.Kind, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     """Columns of one kind that any row fills, and which rows are in doubt.
 
-    A key that is repeated, of another kind, or rare in the slice leaves fewer values than keys. No plain text holds a
-    quote, so a quote and a colon end a key, or begin a text with a colon: one doubt too many, which harms nobody.
+    A key that is repeated, of another kind, or rare in the slice leaves fewer values than keys.
     """
     raw = _values(kind, rows)
     fields = [field for field in kind.fields if field.name != KIND_FIELD and field.name in raw.columns]
-    own = raw.select(field.name for field in fields if raw[field.name].null_count() < raw.height)
+    own = raw.select(field.name for field in fields if field.is_required or raw[field.name].null_count() < raw.height)
     given = [field for field in fields if field.name in own.columns]
     frame, unreal = columns.typed(own, given)
     doubts = [
-        rows[LINE].str.count_matches('":', literal=True) != raw.select(pl.sum_horizontal(pl.all().is_not_null()))[:, 0],
+        rows[KEYS] != raw.select(pl.sum_horizontal(pl.all().is_not_null()))[:, 0],
         *(raw[field.name].is_null() for field in fields if field.is_required),
         *(own[field.name].list.len().fill_null(0) > contract.MAX_TEXTS for field in given if field.type == "texts"),
         *unreal,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from meterhouse import contract, lake, ledger
+from meterhouse.batch import parse_object
 from meterhouse.catalog import Catalog
 from meterhouse.ledger import Fetched, Loaded, fetched
-from meterhouse.parse import parse
 from meterhouse.storage import Storage
 
 Entry = tuple[str, str, datetime]  # key, digest, time of receipt
@@ -65,7 +65,7 @@ def _reload(storage: Storage, catalog: Catalog, entries: list[Entry], result: Lo
 
 def _reload_object(catalog: Catalog, one: Fetched, result: Loaded) -> None:
     load_seq = catalog.load_seq + 1
-    parsed = parse(one.segment.bodies)
+    parsed = parse_object(one)
     written = lake.write(catalog, lake.with_lineage(parsed.frames, [one]), load_seq)
     (fate,) = ledger.fates([one], parsed, written.kept)
     now = [fate.loaded, ledger.quarantined(one, fate), len(fate.parked)]

@@ -50,6 +50,26 @@ def test_plain_lines_and_doubtful_ones_keep_their_values_and_their_order(drawn, 
         parsed(*(line.replace(b"\n", b" ") for line in lines))
 
 
+@pytest.mark.parametrize(
+    "line", [b'{"kind":"prompt"}', b'{"kind":"prompt","kind":"prompt"}', b'{"kind":"prompt","commit_sha":"cc"}']
+)
+@pytest.mark.parametrize("others", [[], [raw.line(raw.event("prompt")), raw.line(raw.event("tool_call"))]])
+def test_lines_without_any_field_of_their_kind_are_refused_and_no_error(line, others):
+    parsed(line)
+    parsed(line, line, *others)
+    parsed(line, b'{"kind":"prompt","branch":"m"}', *[line] * 600, *others)
+
+
+@pytest.mark.parametrize(
+    "middle", [b',"agent":"x"' * 80_000, b',"agent":"x"' * 200, b',"tags":["a"' + b',"a"' * 250_000 + b"]"]
+)
+def test_lines_with_more_than_a_kind_can_have_are_left_to_the_judge_at_once(middle, monkeypatch):
+    monkeypatch.setattr(
+        plain, "_decode", lambda *_: pytest.fail("was decoded, which takes time that grows with the square of the keys")
+    )
+    parsed(b'{"kind":"prompt"' + middle + b',"surface":"y"}')
+
+
 def test_a_field_that_few_lines_of_many_have_keeps_its_values():
     common = [raw.event("prompt", key=(number,)) for number in range(3 * plain.SAMPLE)]
     common[-1] |= {"branch": "main"}
