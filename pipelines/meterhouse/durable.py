@@ -55,6 +55,10 @@ def _copy_directly(source: Path, target: Path) -> None:
     ):
         piece = mmap.mmap(-1, PIECE)  # pages of its own: the device takes whole blocks from where blocks begin
         while size := original.readinto(piece):
+            if (
+                size % BLOCK and original.tell() < source.stat().st_size
+            ):  # the block would be filled with what lies behind
+                raise OSError(f"{source}: was read in parts of blocks")
             _write(copy, memoryview(piece)[: -(-size // BLOCK) * BLOCK])
         copy.truncate(source.stat().st_size)
 

@@ -66,11 +66,7 @@ def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) 
     try:
         anew = [model for model in public if news.get(model.name, []) is None]
         for model in anew:
-            order = (
-                ""
-                if model.kind == "daily"
-                else f"ORDER BY {'day' if 'day' in model.columns else ', '.join(model.grain)}"
-            )
+            order = "" if model.kind == "daily" else f"ORDER BY {', '.join(model.grain)}"
             db.execute(f"CREATE OR REPLACE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} {order}")
         for model in public:
             if days := news.get(model.name):

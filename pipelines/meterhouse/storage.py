@@ -44,7 +44,7 @@ class Storage:
     def __init__(self, destination: str) -> None:
         self.destination = destination
         self._store = open_store(destination)
-        self._folder = None if "://" in destination else Path(destination)
+        self._folder = None if "://" in destination else Path(destination).resolve()
 
     def segments(self) -> Iterator[RawObject]:
         """Every segment, in order: those in `raw/`, or anywhere when the destination is itself that room."""

@@ -1,6 +1,7 @@
 """Copies of large files: the same bytes and a life of their own, whether or not the file system can share blocks."""
 
 import fcntl
+import io
 import os
 
 import pytest
@@ -39,6 +40,19 @@ def test_a_copy_past_the_cache_that_breaks_off_is_made_again_from_the_beginning(
     (tmp_path / "original").write_bytes(b"rows" * BLOCK)
     clone(tmp_path / "original", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"rows" * BLOCK
+
+
+def test_a_copy_past_the_cache_that_is_read_in_parts_of_blocks_is_made_again(tmp_path, monkeypatch):
+    class Interrupted(io.FileIO):
+        def readinto(self, piece):
+            return super().readinto(memoryview(piece)[: BLOCK + 100] if self.tell() == 0 else piece)
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    monkeypatch.setattr(os, "O_DIRECT", 0)  # as on a file system that takes it and does not insist on whole blocks
+    monkeypatch.setattr("meterhouse.durable.io.FileIO", Interrupted)
+    (tmp_path / "original").write_bytes(bytes(range(256)) * 64)
+    clone(tmp_path / "original", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == bytes(range(256)) * 64
 
 
 def test_a_name_that_shares_its_file_with_another_is_replaced_and_never_written_through(tmp_path):
