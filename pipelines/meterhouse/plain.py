@@ -24,9 +24,8 @@ Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 LINE = "line"
 KEYS = "keys"
-LONGEST = (
-    2**14
-)  # bytes of a line; what is longer, or has more keys than any kind, is decoded in time that grows with its square
+# bytes of a line; what is longer, or has more keys than any kind, would be decoded in time that grows with its square
+LONGEST = 2**14
 PLACE = ("object_number", "line_number")  # of a row; the order in which copies are told apart
 SAMPLE = 256  # rows that tell which fields a slice has; a line with another field is in doubt
 
@@ -90,7 +89,7 @@ def _lines(text: bytes, ends: Numbers, bodies: Sequence[Body]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             LINE: (texts := pl.Series(array, dtype=pl.String)),
-            # no plain text holds a quote, so a quote and a colon end a key, or begin a text with a colon: one doubt too many, which harms nobody
+            # no plain text holds a quote: these end a key, or begin a text with a colon, which is one doubt too many and harms nobody
             KEYS: texts.str.count_matches('":', literal=True),
             "row": rows,
             "object_number": np.repeat([body.object_number for body in bodies], counts),

@@ -1,6 +1,8 @@
 """`make bench`, 15 million events in one go: load, then all models, checks and the snapshot; beside the floor of the same run.
 
-python tests/bench/volume_bench.py [--engineers 6500] [--days 30]
+    python tests/bench/volume_bench.py [--engineers 6500] [--days 30]
+
+One round: what it shows is memory, and whether a cost grows faster than the events.
 """
 
 import argparse
