@@ -1,7 +1,8 @@
 /*
 description: One row per session of an agent, with what it did and cost. Sub-agent threads with an own id are rows with a parent.
 grain: [agent, session_id]
-kind: table
+kind: keyed
+follows: fct_session_days
 columns:
   agent: {about: "Product that ran.", tests: [not_null]}
   session_id: {about: "The agent's own id of the run.", tests: [not_null]}

@@ -6,17 +6,18 @@ is published before all are done and checked.
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
 
-from meterhouse import contract, days_together, reseed, scores, seeds
+from meterhouse import contract, days_together, kept_kinds, key_days, keyed, ledger_copy, news, reseed, scores, seeds
 from meterhouse.build_state import PUBLISHED, BuildState
-from meterhouse.catalog import Catalog, rows_of
+from meterhouse.catalog import LEDGER_TABLES, Catalog
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
@@ -34,11 +35,6 @@ class Built:
     days: tuple[date, ...] | None
 
 
-def _is_by_day(model: Model) -> bool:
-    """Whether the rows of a day follow from that day alone: it holds its keys, or another model placed them."""
-    return model.kind == "daily" and ("day" in model.one_day or bool(model.placed_by))
-
-
 class Builder:
     """The working database of one data directory, open for one run."""
 
@@ -48,15 +44,15 @@ class Builder:
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
         self.db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         self.state = BuildState(self.db)
-        self.db.execute(days_together.SCHEMA)
+        self.db.execute(f"{days_together.SCHEMA}; {kept_kinds.SCHEMA}")
         reseed.register(self.db, seed_tables)
         outside = {seed.name: seed.digest for seed in seed_tables if not reseed.is_dated(seed)} | scores.digests()
         dated = reseed.dated_digests(self.models, seed_tables)
         self.fingerprints = {
-            name: digest + (dated[name] if _is_by_day(self.models[name]) else dated[name].replace(" ", "+"))
+            name: digest + (dated[name] if self.models[name].is_by_day else dated[name].replace(" ", "+"))
             for name, digest in lineage_fingerprints(self.models, outside).items()
         }
-        catalog.copy_ledger(self.db)
+        ledger_copy.follow(catalog, self.state)
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +119,9 @@ class Builder:
         if days is None and self.state.watermark(model.name) == self._state_of(model):
             return Built(model.name, 0, ())
         wanted = sorted(set(days)) if days is not None else self.due_days(model)
-        if model.kind == "table" or not is_same:
+        if model.kind == "keyed" and is_same and keyed.is_known(self.db, model):
+            return Built(model.name, self._commit(model, lambda: self._replace_keys(model), ()), ())
+        if model.kind != "daily" or not is_same:
             return self._build_whole(model, wanted)
         moved = self._compute(model, wanted, is_asked=days is not None)
         replaced = sorted({*wanted, *moved})
@@ -150,21 +148,23 @@ class Builder:
             self._provide(model, first)
             rows = self._replace_all(model, model.sql)
             for group in others:
-                if not _is_by_day(model):
+                if not model.is_by_day:
                     self._compute(model, group)
-                rows += self._add_days(model, group) if _is_by_day(model) else self._replace_days(model)
+                rows += self._add_days(model, group) if model.is_by_day else self._replace_days(model)
             return rows
 
         return Built(model.name, self._commit(model, fill), None)
 
     def _commit(
-        self, model: Model, change: Callable[[], int], days: list[date] | None = None, moves_watermark: bool = True
+        self, model: Model, change: Callable[[], int], days: Sequence[date] | None = None, moves_watermark: bool = True
     ) -> int:
         """Change the table, all or some days of it, and remember that, in one transaction; gives the number of new rows."""
         self.db.execute("BEGIN")
         try:
             rows = change()
             self.state.change(model.name, days)
+            if model.kind == "keyed":
+                keyed.settle(self.db, model)
             if moves_watermark:
                 self.state.advance(model.name, *self._state_of(model), rows)
         except BaseException:
@@ -178,16 +178,12 @@ class Builder:
         """Bring every table up to date, in order, with progress on stderr; the views are made with those that read them."""
         return [self.build(model) for model in self.models.values() if model.kind != "view"]
 
-    def news(self) -> dict[str, list[date] | None]:
-        """What readers do not have yet: days of daily models, and None for a model of which all rows may be new."""
-        changes = dict(self.state.changes())
+    def news(self) -> dict[str, str | None]:
+        """What readers do not have yet: by table of models and ledger a condition on its rows, None for all of them."""
         if self.state.published_file is None:
-            return dict.fromkeys(self.models)
-        return {
-            name: days if self.models[name].kind == "daily" else None
-            for name, days in changes.items()
-            if name in self.models
-        }
+            return dict.fromkeys([*self.models, *LEDGER_TABLES])
+        others = dict.fromkeys(LEDGER_TABLES, ledger_copy.KEY)
+        return news.conditions(self.db, self.models, self.state.changes(), others)
 
     def rows_by_day(self, model: Model) -> dict[str, int]:
         """Number of rows of each day of a daily model."""
@@ -222,7 +218,7 @@ class Builder:
         return [row for row in self.models.values() if row.kind == "view" and row.name in names]
 
     def _view_of_lake(self, model: Model, kind: str, days: list[date] | None) -> None:
-        source = rows_of(contract.kinds()[kind], self.catalog.files(kind, days))
+        source = kept_kinds.rows(self.db, self.catalog, kind, days, model, partial(self._run, model))
         self._run(model, f"CREATE OR REPLACE TEMP VIEW lake_{kind} AS {source}")
 
     def _compute(self, model: Model, days: list[date], is_asked: bool = False) -> list[date]:
@@ -237,7 +233,7 @@ class Builder:
             self._provide(model, wanted, is_wide=days_together.is_wide(model))
             self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
             is_placed = "day" in model.one_day or (model.placed_by and not is_asked)
-            further = self._narrow(model, wanted) + ([] if is_placed else days_together.days_of_keys(self.db, model))
+            further = self._narrow(model, wanted) + ([] if is_placed else key_days.search(self.db, model))
             if not further:
                 return moved
             moved += {*further, *days_together.tied(self.db, self.models, further)} - {*wanted}
@@ -255,11 +251,20 @@ class Builder:
         """Put `new_rows` in place of the days' rows, by column name."""
         days_together.remember(self.db, model, "new_rows")
         self._require_columns(model, "new_rows")
+        keyed.note(self.db, self.models, model, f"{model.name} WHERE day IN (SELECT day FROM run_days)")
+        keyed.note(self.db, self.models, model, "new_rows")
         self.db.execute(f"DELETE FROM {model.name} WHERE day IN (SELECT day FROM run_days)")
-        self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows")
-        rows = self._count("new_rows")
+        ((rows,),) = self.db.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM new_rows").fetchall()
         self.db.execute("DROP TABLE new_rows")
-        return rows
+        return int(rows)
+
+    def _replace_keys(self, model: Model) -> int:
+        """Replace the rows of the keys that changed in the model that this one follows."""
+        self._provide(model, None)
+        with keyed.narrowed(self.db, model):
+            self._run(model, f"CREATE OR REPLACE TEMP TABLE new_rows AS {model.sql}")
+        self._require_columns(model, "new_rows")
+        return keyed.replace(self.db, model)
 
     def _add_days(self, model: Model, days: list[date]) -> int:
         """Rows of days of which the table has none yet and which take none from others: no detour is needed."""
@@ -269,6 +274,7 @@ class Builder:
     def _replace_all(self, model: Model, sql: str) -> int:
         self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
         days_together.remember(self.db, model, model.name)
+        keyed.lose(self.db, self.models, model)
         self._require_columns(model, model.name)
         return self._count(model.name)
 

@@ -8,12 +8,14 @@ from datetime import date
 
 import duckdb
 
+from meterhouse import news
+
 SCHEMA = """CREATE TABLE IF NOT EXISTS model_state (
     model VARCHAR PRIMARY KEY, load_seq BIGINT, fingerprint VARCHAR, row_count BIGINT);
 CREATE TABLE IF NOT EXISTS moved_days (day DATE, load_seq BIGINT);
 CREATE TABLE IF NOT EXISTS changed_days (model VARCHAR, day DATE);
 CREATE TABLE IF NOT EXISTS published_file (name VARCHAR)"""
-# moved_days: days that lost a row to another day; changed_days: not published yet, NULL for a table built whole
+# moved_days: days that lost a row to another day; changed_days: not published yet, NULL for a table of which all rows are new
 PUBLISHED = "(published)"  # pseudo-model whose watermark is what readers have
 
 
@@ -54,7 +56,7 @@ class BuildState:
         return [day for (day,) in rows]
 
     def change(self, model: str, days: Iterable[date] | None) -> None:
-        """Note days whose rows were replaced, or None: all rows were."""
+        """Note days whose rows were replaced, or None: all rows of the table were."""
         changed = [None] if days is None else [*days]
         self.db.execute("INSERT INTO changed_days SELECT ?, unnest(?::DATE[])", [model, changed])
 
@@ -70,6 +72,7 @@ class BuildState:
         self.db.execute("BEGIN")
         self.advance(PUBLISHED, load_seq, fingerprint)
         self.db.execute("DELETE FROM changed_days; DELETE FROM published_file")
+        news.told(self.db)
         self.db.execute("INSERT INTO published_file VALUES (?)", [file])
         self.db.execute("COMMIT")
 

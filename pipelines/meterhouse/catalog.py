@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS lake_retired (
 _DUCKDB_TYPES = {"Int64": "BIGINT", "Boolean": "BOOLEAN", "String": "VARCHAR", "Date": "DATE",
                  "Datetime(time_unit='us', time_zone='UTC')": "TIMESTAMPTZ", "Decimal(precision=38, scale=12)":
                  "DECIMAL(38,12)", "List(String)": "VARCHAR[]"}  # fmt: skip
-LEDGER_TABLES = ("load_ledger", "load_quarantine", "load_parked")
+LEDGER_TABLES: tuple[str, ...] = ("load_ledger", "load_quarantine", "load_parked")
 
 
 class Catalog:
@@ -79,13 +79,6 @@ class Catalog:
             self.db.register("new_rows", pl.DataFrame(some, infer_schema_length=None).to_arrow())
             self.db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
             self.db.unregister("new_rows")
-
-    def copy_ledger(self, db: duckdb.DuckDBPyConnection) -> None:
-        """Put the ledger's tables into another database, for models and readers."""
-        for table in LEDGER_TABLES:
-            db.register("ledger_rows", self.db.sql(f"SELECT * FROM {table}").to_arrow_table())
-            db.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM ledger_rows")
-            db.unregister("ledger_rows")
 
     @property
     def load_seq(self) -> int:

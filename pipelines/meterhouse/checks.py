@@ -4,9 +4,8 @@ A check is never skipped and never repairs; one bad row keeps the new snapshot f
 people must see the page that shows them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import duckdb
@@ -82,16 +81,15 @@ def _column_check(model: Model, column: str, test: Any) -> Check:
 
 
 def check_news(builder: Builder, model: Model) -> list[Verdict]:
-    """Run all checks of one model on the rows that readers do not have yet; tables that are built whole are checked whole."""
-    return run_checks(builder.db, model, builder.news().get(model.name, []) if model.kind == "daily" else None)
+    """Run all checks of one model on the rows that readers do not have yet."""
+    if model.kind == "table":  # built whole, so checked whole
+        return run_checks(builder.db, model)
+    return run_checks(builder.db, model, builder.news().get(model.name, "false"))
 
 
-def run_checks(db: duckdb.DuckDBPyConnection, model: Model, days: Sequence[date] | None = None) -> list[Verdict]:
-    """Run all checks of one model, on all rows or on those of some days."""
-    rows = ""
-    if days is not None:
-        listed = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
-        rows = f"WITH {model.name} AS (SELECT * FROM main.{model.name} WHERE day IN ({listed})) "
+def run_checks(db: duckdb.DuckDBPyConnection, model: Model, where: str | None = None) -> list[Verdict]:
+    """Run all checks of one model, on all rows or on those of a condition."""
+    rows = f"WITH {model.name} AS (SELECT * FROM main.{model.name} WHERE {where}) " if where else ""
     verdicts = []
     for check in checks_of(model):
         ((bad_count,),) = db.execute(f"{rows}SELECT count(*) FROM ({check.bad_rows})").fetchall()

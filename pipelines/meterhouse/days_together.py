@@ -9,6 +9,7 @@ from datetime import date
 
 import duckdb
 
+from meterhouse import key_days
 from meterhouse.models import DAYS_SEEN, Model
 
 OBSERVED_ON = "observed_on"  # column of a model that places observations: the day under which the lake holds each
@@ -57,18 +58,12 @@ def newly_tied(db: duckdb.DuckDBPyConnection, model: Model) -> list[date]:
     return [day for (day,) in rows]
 
 
-def days_of_keys(db: duckdb.DuckDBPyConnection, model: Model) -> list[date]:
-    """Other days on which keys of `new_rows` lie, or rows that another id may show to have one of them."""
-    keys = f"({', '.join(model.one_day)})"
-    known = [f"{key} IN (SELECT {key} FROM new_rows WHERE {key} IS NOT NULL)" for key in (keys, *model.also_known_by)]
-    rows = db.execute(
-        f"SELECT DISTINCT day FROM {model.name} WHERE day NOT IN (SELECT day FROM run_days) AND ({' OR '.join(known)})"
-    ).fetchall()
-    return [day for (day,) in rows]
-
-
 def remember(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> None:
-    """Note which far days the rows of a table tie to each other, and take that column away; forget what was found in the old rows."""
+    """Note the days of keys, and which far days the rows of a table tie to each other, and take that column away; forget what was
+    found in the old rows.
+    """
+    if key_days.is_kept(model):
+        key_days.remember(db, model, table)
     if OBSERVED_ON in model.columns:
         db.execute("DROP TABLE IF EXISTS temp.placed_far")
     if model.tells_days:

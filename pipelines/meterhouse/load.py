@@ -7,14 +7,16 @@ that keeps killing the load is set aside after three attempts, so that it cannot
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import polars as pl
 
 from meterhouse import lake, ledger, reload
 from meterhouse.batch import Batch, batches
 from meterhouse.catalog import Catalog
 from meterhouse.errors import MeterhouseError
 from meterhouse.ledger import Loaded
-from meterhouse.storage import RawObject, Storage
+from meterhouse.storage import RawObject, Storage, objects
 
 # how many objects are attempted at once, by how often their attempt died: a culprit is found in few rounds, and dies alone
 GROUP_OBJECTS = (20_000, 100, 1)
@@ -25,11 +27,10 @@ def load(storage: Storage, catalog: Catalog) -> Loaded:
     """Load every object that the ledger does not know, in the storage's order; then parked lines that code has learnt."""
     result = Loaded()
     known = _known(catalog)
-    keys = {key for key, _ in known}
-    fresh = [row for row in storage.segments() if (row.key, row.etag) not in known]
-    for row in (row for row in fresh if row.key in keys):
+    fresh = _but(storage.listing(), known, "key", "etag")
+    for row in objects(fresh.join(known, on="key", how="semi", maintain_order="left")):
         _note_change(storage, catalog, row, result)
-    for group in _groups(catalog, [row for row in fresh if row.key not in keys], result):
+    for group in _groups(catalog, objects(_but(fresh, known, "key")), result):
         _load_group(storage, catalog, group, result)
     reload.load_learnt(storage, catalog, result)
     return result
@@ -37,32 +38,35 @@ def load(storage: Storage, catalog: Catalog) -> Loaded:
 
 def is_due(storage: Storage, catalog: Catalog) -> bool:
     """Whether object storage holds anything that the ledger does not, or parked lines can be loaded by now."""
-    known = _known(catalog)
-    return any((row.key, row.etag) not in known for row in storage.segments()) or bool(reload.learnt(catalog))
+    fresh = _but(storage.listing(), _known(catalog), "key", "etag")
+    return not fresh.is_empty() or bool(reload.learnt(catalog))
 
 
-def _known(catalog: Catalog) -> set[tuple[str, str]]:
+def _but(listing: pl.DataFrame, known: pl.DataFrame, *on: str) -> pl.DataFrame:
+    return listing.join(known, on=on, how="anti", maintain_order="left")
+
+
+def _known(catalog: Catalog) -> pl.DataFrame:
     """Keys with the tags that call for no look. Of an overwritten object only the other content's does: on S3 a content that
     is back has its old tag again, and so has one that overwrites it a second time.
     """
-    return set(catalog.db.execute(
-        "SELECT object_key, etag FROM load_ledger WHERE state <> 'restored' AND NOT (state = 'loaded' AND object_key IN "
+    return catalog.db.sql(
+        "SELECT object_key AS key, etag FROM load_ledger WHERE state <> 'restored' AND NOT (state = 'loaded' AND object_key IN "
         "(SELECT object_key FROM load_ledger WHERE state = 'changed'))"
-    ).fetchall())  # fmt: skip
+    ).pl()
 
 
-def _groups(catalog: Catalog, objects: list[RawObject], result: Loaded) -> Iterator[list[RawObject]]:
+def _groups(catalog: Catalog, rows: Iterable[RawObject], result: Loaded) -> Iterator[list[RawObject]]:
     """Objects to attempt together. One whose last attempts died goes with few others, then alone; after that it is set aside."""
     attempts = dict(catalog.db.execute("SELECT object_key, attempts FROM load_attempts").fetchall())
     # in their order, or another copy of an event would be the first
-    for tried, alike in itertools.groupby(objects, key=lambda row: attempts.get(row.key, 0)):
-        rows = list(alike)
+    for tried, alike in itertools.groupby(rows, key=lambda row: attempts.get(row.key, 0)):
         if tried >= MAX_ATTEMPTS:
-            for row in rows:
+            for row in alike:
                 _set_aside(catalog, row, result)
         else:
-            size = GROUP_OBJECTS[tried]
-            yield from (rows[start : start + size] for start in range(0, len(rows), size))
+            while group := list(itertools.islice(alike, GROUP_OBJECTS[tried])):
+                yield group
 
 
 def _set_aside(catalog: Catalog, row: RawObject, result: Loaded) -> None:

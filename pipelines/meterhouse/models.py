@@ -1,7 +1,7 @@
 """SQL models: one file, one SELECT, its promises in the header; dependencies are found by parsing, never written.
 
-Knows nothing of Dagster or of any particular model. A model is a `view` (staging), a `table` (built whole) or `daily`
-(only the days in `run_days` are replaced). docs/models.md is the reference of the header.
+Knows nothing of Dagster or of any particular model. A model is a `view` (staging), a `table` (built whole), `daily` (only the
+days in `run_days` are replaced) or `keyed` (only keys are that changed in the model it follows).
 """
 
 import functools
@@ -22,9 +22,9 @@ from meterhouse.paths import models_dir
 
 LAYERS = ("staging", "intermediate", "marts")  # a layer reads itself and those before it
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "rpt_")}
-KINDS = ("view", "table", "daily")
+KINDS = ("view", "table", "daily", "keyed")
 HEADER_KEYS = ("description", "grain", "kind", "columns", "checks", "alarms", "owner", "public", "one_day",
-               "also_known_by", "placed_by")  # fmt: skip
+               "also_known_by", "placed_by", "follows")  # fmt: skip
 OUTSIDE = ("lake_", "seed_", "load_", "run_", "score_")  # tables that the runner provides
 DAYS_SEEN = "days_seen"  # sorted list of days, or NULL for a key that was seen once; no column of the model
 _HEADER = re.compile(r"\A\s*/\*(?P<yaml>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
@@ -61,6 +61,8 @@ class Model:
     """Columns by each of which rows of far days may turn out to have one key; NULL says nothing."""
     placed_by: str
     """The model that gave each key its day, when this one did not; it notes days that lost a key to another."""
+    follows: str
+    """Model that a `keyed` one is made from: rows of a key follow from its rows of that key, and from seeds."""
     is_public: bool
     """Whether readers of the snapshot get it: marts, and what explains them."""
     sql: str
@@ -77,6 +79,11 @@ class Model:
         """Whether it tells of each key the days of the lake on which it was seen; the builder remembers them, readers get none."""
         query = sqlglot.parse_one(self.sql, dialect="duckdb")
         return isinstance(query, exp.Query) and DAYS_SEEN in query.named_selects
+
+    @property
+    def is_by_day(self) -> bool:
+        """Whether the rows of a day follow from that day alone: it holds its keys, or another model placed them."""
+        return self.kind == "daily" and ("day" in self.one_day or bool(self.placed_by))
 
     @property
     def depends_on(self) -> frozenset[str]:
@@ -121,7 +128,7 @@ def read_model(path: Path) -> Model:
         columns={name: _column(name, text) for name, text in (header.get("columns") or {}).items()},
         checks=dict(header.get("checks") or {}), alarms=dict(header.get("alarms") or {}), is_public=layer == "marts" or header.get("public") is True,
         one_day=tuple(header.get("one_day") or header.get("grain") or ()), placed_by=str(header.get("placed_by") or ""),
-        also_known_by=tuple(header.get("also_known_by") or ()),
+        also_known_by=tuple(header.get("also_known_by") or ()), follows=str(header.get("follows") or ""),
     )  # fmt: skip
     if not model.name.startswith(PREFIXES[layer]):
         raise ModelError(f"{path}: a model in {layer}/ is named {' or '.join(PREFIXES[layer])}…; rename the file")
@@ -131,6 +138,12 @@ def read_model(path: Path) -> Model:
         raise ModelError(f"{path}: needs a description and a grain; say what one row is")
     if model.kind == "daily" and "run_days" not in model.reads:
         raise ModelError(f"{path}: a daily model filters on run_days; add WHERE day IN (SELECT day FROM run_days)")
+    if (model.kind == "keyed") != (model.follows in model.reads):
+        raise ModelError(f"{path}: a keyed model, and no other, follows a model that it reads; write follows: <model>")
+    if model.kind == "keyed" and not all("not_null" in model.columns[key].tests for key in model.grain):
+        raise ModelError(
+            f"{path}: a keyed model has no row without its key; give the columns of its grain the test not_null"
+        )
     return model
 
 

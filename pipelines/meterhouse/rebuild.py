@@ -8,12 +8,12 @@ import contextlib
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from meterhouse import delta, load, seeds, snapshot, swap
 from meterhouse.build import Builder
@@ -23,7 +23,7 @@ from meterhouse.errors import LockedError, LossError, MeterhouseError
 from meterhouse.lock import run_lock
 from meterhouse.paths import DataDir, models_dir
 from meterhouse.run import build_and_check
-from meterhouse.storage import RawObject, Storage
+from meterhouse.storage import LISTING, RECEIPT, Storage
 
 PATIENCE = 600  # seconds that the swap waits for a run at work
 CODE = "code.txt"  # beside: digest of the code that began it
@@ -54,16 +54,15 @@ class AsReceived(Storage):
         super().__init__(destination)
         self._past = past
 
-    def segments(self) -> Iterator[RawObject]:
+    def listing(self) -> pl.DataFrame:
         """Those loaded before, with the time at which they were received, then the rest."""
-        known = self._past.loaded
-        rows = [replace(row, modified_at=known[row.key].received_at) if row.key in known else row
-                for row in super().segments()]  # fmt: skip
-        return iter(
-            sorted(
-                rows, key=lambda row: (row.key not in known, row.key in known and known[row.key].load_seq, row.place)
-            )
+        past = [(key, row.received_at, row.load_seq) for key, row in self._past.loaded.items()]
+        known = pl.DataFrame(
+            past, {"key": pl.String, "received_at": LISTING["modified_at"], "load_seq": pl.Int64}, orient="row"
         )
+        rows = super().listing().join(known, on="key", how="left")
+        rows = rows.with_columns(modified_at=pl.coalesce("received_at", "modified_at"))
+        return rows.sort("load_seq", *RECEIPT, nulls_last=True)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -58,21 +58,21 @@ def _write(builder: Builder, path: Path, version: int, lake: Mapping[str, int]) 
     public = [model for model in builder.models.values() if model.is_public]
     words = hashlib.sha256(repr([_words(model) for model in public]).encode()).hexdigest()[:16]
     base = _base(builder, version, words)
-    news = builder.news() if base else dict.fromkeys(builder.models)
+    news = builder.news() if base else dict.fromkeys([*builder.models, *LEDGER_TABLES])
     if base:
         clone(base, path)
     db = builder.db
     db.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS snapshot")
     try:
-        anew = [model for model in public if news.get(model.name, []) is None]
+        anew = [model for model in public if news.get(model.name, "") is None]
         for model in anew:
             order = "" if model.kind == "daily" else f"ORDER BY {', '.join(model.grain)}"
             db.execute(f"CREATE OR REPLACE TABLE snapshot.{model.name} AS SELECT * FROM {model.name} {order}")
-        for model in public:
-            if days := news.get(model.name):
-                _replace_days(db, model, days)
-        for table in LEDGER_TABLES:
+        for table in (table for table in LEDGER_TABLES if news.get(table, "") is None):
             db.execute(f"CREATE OR REPLACE TABLE snapshot.{table} AS SELECT * FROM {table} ORDER BY ALL")
+        for table in [*(model.name for model in public), *LEDGER_TABLES]:
+            if where := news.get(table):
+                _replace(db, table, where)
         db.execute(
             "CREATE OR REPLACE TABLE snapshot.snapshot_info (version BIGINT, built_at TIMESTAMPTZ, load_seq BIGINT, "
             "meterhouse VARCHAR, lake MAP(VARCHAR, BIGINT), words VARCHAR)"
@@ -98,13 +98,12 @@ def _base(builder: Builder, version: int, words: str) -> Path | None:
     return base if made_by == [(__version__, words)] else None
 
 
-def _replace_days(db: duckdb.DuckDBPyConnection, model: Model, days: list[date]) -> None:
-    """Put the days' rows in place of those of the last snapshot, in one transaction."""
-    where = "WHERE day IN (SELECT unnest(?::DATE[]))"
+def _replace(db: duckdb.DuckDBPyConnection, table: str, where: str) -> None:
+    """Put some rows in place of those of the last snapshot, in one transaction."""
     with db.cursor() as writer:
         writer.execute("BEGIN")
-        writer.execute(f"DELETE FROM snapshot.{model.name} {where}", [days])
-        writer.execute(f"INSERT INTO snapshot.{model.name} BY NAME FROM {model.name} {where}", [days])
+        writer.execute(f"DELETE FROM snapshot.{table} WHERE {where}")
+        writer.execute(f"INSERT INTO snapshot.{table} BY NAME FROM {table} WHERE {where}")
         writer.execute("COMMIT")
 
 

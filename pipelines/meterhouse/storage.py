@@ -9,11 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from meterhouse.errors import StorageError
 
 SEGMENT_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 RAW = "raw"  # the room of segments in a destination; beside it lie roster and governance
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")  # of an S3 server that is not Amazon's
+PAGE = 10_000  # objects of a listing taken at once
 AHEAD = 16  # objects asked for at once: over a network each costs a round trip, however small it is
 AHEAD_BYTES = 32 * 2**20  # and no more than these, or one
 RETRIES: Any = {  # over in seconds: a run is repeated anyway, and a user with a wrong address is waiting
@@ -32,10 +35,12 @@ class RawObject:
     size: int
     modified_at: datetime
 
-    @property
-    def place(self) -> tuple[datetime, str]:
-        """Its place in the order of receipt: of two copies the first one counts, and a batch touches few event days."""
-        return self.modified_at, self.key
+
+LISTING = pl.Schema({"key": pl.String, "etag": pl.String, "size": pl.Int64, "modified_at": pl.Datetime("us", "UTC")})
+RECEIPT = (
+    "modified_at",
+    "key",
+)  # order of receipt: of two copies the first one counts, and a batch touches few event days
 
 
 class Storage:
@@ -46,10 +51,19 @@ class Storage:
         self._store = open_store(destination)
         self._folder = None if "://" in destination else Path(destination).resolve()
 
+    def listing(self) -> pl.DataFrame:
+        """Every segment, a row each with the fields of a `RawObject`, in order: those in `raw/`, or anywhere when the destination is
+        itself that room. A frame, for a million objects of Python take half a gigabyte.
+        """
+        rows = self._list(RAW)
+        rows = rows if len(rows) else self._list(None)
+        return rows.filter(pl.any_horizontal(pl.col("key").str.ends_with(end) for end in SEGMENT_SUFFIXES)).sort(
+            RECEIPT
+        )
+
     def segments(self) -> Iterator[RawObject]:
-        """Every segment, in order: those in `raw/`, or anywhere when the destination is itself that room."""
-        rows = self._list(RAW) or self._list(None)
-        return iter(sorted((row for row in rows if row.key.endswith(SEGMENT_SUFFIXES)), key=lambda row: row.place))
+        """The same, one object after another."""
+        return objects(self.listing())
 
     def read(self, key: str) -> bytes:
         """The whole object, compressed as it lies."""
@@ -92,16 +106,23 @@ class Storage:
         except Exception as error:
             raise StorageError(f"{self.destination}: {key} cannot be read ({reason(error)}); run again") from error
 
-    def _list(self, prefix: str | None) -> list[RawObject]:
+    def _list(self, prefix: str | None) -> pl.DataFrame:
         try:
-            return [
-                RawObject(meta["path"], meta["e_tag"] or "", meta["size"], meta["last_modified"])
-                for page in self._store.list(prefix)
-                for meta in page
-            ]
+            pages = [pl.DataFrame(page) for page in self._store.list(prefix, return_arrow=True, chunk_size=PAGE)]
         except Exception as error:
             hint = "check its name, your credentials and that it exists"
             raise StorageError(f"{self.destination}: cannot be listed ({reason(error)}); {hint}") from error
+        if not pages:
+            return pl.DataFrame(schema=LISTING)
+        rows = pl.concat(pages).select(
+            key="path", etag=pl.col("e_tag").fill_null(""), size="size", modified_at="last_modified"
+        )
+        return rows.cast(LISTING)
+
+
+def objects(listing: pl.DataFrame) -> Iterator[RawObject]:
+    """The rows of a listing."""
+    return (RawObject(*row) for row in listing.select(LISTING.names()).iter_rows())
 
 
 def open_store(destination: str, is_new: bool = False) -> Any:

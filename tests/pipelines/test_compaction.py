@@ -177,3 +177,26 @@ def test_the_command_says_what_it_did(lake):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"1 days compacted: {LOADS} files of ")
     assert raw.command("compact", "--data", str(lake.root)).stdout.startswith("0 days compacted")
+
+
+def test_a_model_that_reads_all_days_sees_a_compacted_day_once_and_a_damaged_file_is_named(tmp_path):
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    for number in range(1, 1 + LOADS):
+        raw.segment(bucket, [raw.event("pull_request", key=(number,), pull_request_number=number)], seq=number)
+        run(str(bucket), data)
+    assert [kind for kind, *_ in compacted(data)] == ["pull_request"]
+    raw.segment(
+        bucket, [raw.event("pull_request", "2026-03-05T09:00:00Z", key=("new",), pull_request_number=99)], seq=98
+    )
+    run(str(bucket), data)
+    assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / "at once"))
+    with duckdb.connect(str(data.build)) as db:
+        assert db.execute("SELECT count(*), count(DISTINCT event_id) FROM kept_pull_request").fetchall() == [
+            (LOADS + 1,) * 2
+        ]
+        db.execute("DROP TABLE kept_pull_request")
+    (file,) = (data.lake / "pull_request" / "day=2026-03-05").glob("*.parquet")
+    file.write_bytes(b"damaged")
+    raw.segment(bucket, [raw.event("pull_request", "2026-03-06T09:00:00Z", key=("newer",))], seq=99)
+    with pytest.raises(MeterhouseError, match=file.name):
+        run(str(bucket), data)

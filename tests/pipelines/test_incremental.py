@@ -15,19 +15,28 @@ from pipelines import raw  # noqa: TID251 - the folder of these tests
 SEEDS = range(int(os.environ.get("METERHOUSE_FAULT_ROUNDS", "50")) // 25)
 IDS = {"model_request": ("response_id", "msg_"), "tool_call": ("tool_call_id", "toolu_"), "code_change": ("native_id", "toolu_"),
        "prompt": ("native_id", "prompt_"), "commit": ("commit_sha", ""), "launch": ("launch_id", "l-")}  # fmt: skip
+STATES = {"pull_request": {"pull_request_state": ["open", "merged", "closed"]}, "session": {"started_by": ["fresh", "resume", "subagent"]},
+          "inventory": {"item_state": ["on", "off"]}, "usage_delta": {"input_tokens": [5, 9]}}  # fmt: skip
 DAYS = [2, 3, 4, 5, 6, 8, 12, 13, 20, 21, 28]  # neighbours, margins and far ones
 
 
 def told(chance: random.Random) -> dict:
     """Something of few that one channel tells; the channels of a session's calls keep to sessions of their own."""
-    kind, thing = chance.choice(list(IDS)), chance.randrange(3)
+    kind, thing = chance.choice([*IDS, *STATES]), chance.randrange(3)
     channel = chance.choice(["transcript", "otlp", "gateway"])
+    clock = f"{chance.choice([0, 10, 23]):02d}:{chance.choice([0, 59]):02d}:{chance.randrange(60):02d}"
+    at = f"2026-03-{chance.choice(DAYS):02d}T{clock}Z"
+    if kind in STATES:
+        ((name, states),) = STATES[kind].items()
+        values = {name: chance.choice(states)}
+        values |= {"pull_request_number": thing} if kind == "pull_request" else {}
+        values |= {"session_id": f"s{thing}"} if kind in ("session", "usage_delta") else {}
+        values |= {"window_end": at} if kind == "usage_delta" else {}
+        return raw.event(kind, at, key=(kind, at, *values.values()), **values)
     name, prefix = IDS[kind]
     values = {name: "abc"[thing] * 40 if kind == "commit" else prefix + str(thing) * 30}
     if kind not in ("commit", "launch"):
         values["session_id"] = f"s{thing}" if kind == "model_request" else f"s{thing}-{channel}"
-    clock = f"{chance.choice([0, 10, 23]):02d}:{chance.choice([0, 59]):02d}:{chance.randrange(60):02d}"
-    at = f"2026-03-{chance.choice(DAYS):02d}T{clock}Z"
     return raw.event(kind, at, key=(kind, at, channel, thing), channel=channel, **values)
 
 

@@ -47,7 +47,7 @@ report_job = dg.define_asset_job(
 def new_objects(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a load when object storage holds a key later than, or other than, those at the last look."""
     storage = Storage(read_settings().require("storage_raw"))
-    seen = hashlib.sha256(repr([(row.key, row.etag) for row in storage.segments()]).encode()).hexdigest()
+    seen = hashlib.sha256(storage.listing().select("key", "etag").write_csv().encode()).hexdigest()
     if seen == context.cursor:
         return dg.SkipReason("no new objects")
     context.update_cursor(seen)
