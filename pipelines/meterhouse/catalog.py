@@ -83,10 +83,10 @@ class Catalog:
     @property
     def load_seq(self) -> int:
         """Number of the last committed load; 0 before the first. It never falls: models have seen all up to theirs."""
-        row = self.db.execute(
+        ((seq,),) = self.db.execute(
             "SELECT coalesce(max(load_seq), 0) FROM (SELECT load_seq FROM load_ledger UNION ALL FROM load_floor)"
-        ).fetchone()
-        return int(row[0]) if row else 0
+        ).fetchall()
+        return int(seq)
 
     def keep_number(self, load_seq: int) -> None:
         """Count on from here, also when the row that holds the number is deleted or lies in another catalog."""
@@ -94,10 +94,10 @@ class Catalog:
 
     def bytes_since(self, load_seq: int) -> int:
         """Bytes, as they lie in storage, of the objects that loads after `load_seq` read."""
-        row = self.db.execute(
+        ((size,),) = self.db.execute(
             "SELECT coalesce(sum(size), 0) FROM load_ledger WHERE load_seq > ? AND state = 'loaded'", [load_seq]
-        ).fetchone()
-        return int(row[0]) if row else 0
+        ).fetchall()
+        return int(size)
 
     def days_since(self, load_seq: int) -> list[Any]:
         """Event days that loads after `load_seq` touched."""
