@@ -172,7 +172,18 @@ rows_ AS (
   WHERE attributable.look IS NULL
 ),
 
-own AS (SELECT DISTINCT agent, session_id FROM fct_session_days WHERE requests > 0),
+named AS (
+  SELECT session_id FROM lake_usage_delta
+  UNION
+  SELECT external_session_id FROM lake_usage_delta WHERE external_session_id IS NOT NULL
+),
+
+own AS (
+  SELECT DISTINCT days.agent, days.session_id
+  FROM fct_session_days AS days
+  INNER JOIN named ON days.session_id = named.session_id  -- few of all sessions
+  WHERE days.requests > 0
+),
 
 inner_ AS (SELECT DISTINCT session_id FROM own)
 

@@ -17,40 +17,38 @@ columns:
   requests: {about: "Model requests.", unit: requests, tests: ["> 0"]}
   list_cost_usd: {about: "Sum of the known list costs.", unit: usd, tests: ["> 0"]}
 */
-WITH rooted AS (
-  SELECT
-    *,
-    CASE WHEN started_by = 'subagent' THEN coalesce(parent_session_id, session_id) ELSE session_id END AS root_id
-  FROM fct_sessions
-),
-
-spent AS (
+WITH spent AS (  -- the sums alone, for few pass a limit
   SELECT
     agent,
-    root_id AS session_id,
-    min(started_at) AS started_at,
-    max(ended_at) AS ended_at,
-    coalesce(max(CASE WHEN session_id = root_id THEN team END), max(team)) AS team,
-    coalesce(max(CASE WHEN session_id = root_id THEN repository END), max(repository)) AS repository,
-    sum(requests) AS requests,
+    CASE WHEN started_by = 'subagent' THEN coalesce(parent_session_id, session_id) ELSE session_id END AS root_id,
     sum(list_cost_usd) AS list_cost_usd
-  FROM rooted
-  GROUP BY agent, root_id
+  FROM fct_sessions
+  WHERE list_cost_usd > 0 AND (SELECT count(*) FROM stg_limits WHERE scope = 'session') > 0
+  GROUP BY agent, CASE WHEN started_by = 'subagent' THEN coalesce(parent_session_id, session_id) ELSE session_id END
+),
+
+passed AS (
+  SELECT limits.limit_name, limits.limit_usd, limits.severity, spent.agent, spent.root_id, spent.list_cost_usd
+  FROM spent
+  INNER JOIN stg_limits AS limits ON limits.scope = 'session' AND spent.list_cost_usd > limits.limit_usd
 )
 
 SELECT
-  limits.limit_name,
-  limits.limit_usd,
-  limits.severity,
-  spent.agent,
-  spent.session_id,
-  CAST(spent.started_at AS DATE) AS day,
-  spent.started_at,
-  spent.ended_at,
-  CAST(date_diff('minute', spent.started_at, spent.ended_at) AS DOUBLE) / 60 AS hours,
-  spent.team,
-  spent.repository,
-  CAST(spent.requests AS BIGINT) AS requests,
-  CAST(spent.list_cost_usd AS DECIMAL(38, 12)) AS list_cost_usd
-FROM spent
-INNER JOIN stg_limits AS limits ON limits.scope = 'session' AND spent.list_cost_usd > limits.limit_usd
+  passed.limit_name,
+  passed.limit_usd,
+  passed.severity,
+  passed.agent,
+  passed.root_id AS session_id,
+  CAST(min(sessions.started_at) AS DATE) AS day,
+  min(sessions.started_at) AS started_at,
+  max(sessions.ended_at) AS ended_at,
+  CAST(date_diff('minute', min(sessions.started_at), max(sessions.ended_at)) AS DOUBLE) / 60 AS hours,
+  coalesce(max(CASE WHEN sessions.session_id = passed.root_id THEN sessions.team END), max(sessions.team)) AS team,
+  coalesce(max(CASE WHEN sessions.session_id = passed.root_id THEN sessions.repository END), max(sessions.repository)) AS repository,
+  CAST(sum(sessions.requests) AS BIGINT) AS requests,
+  CAST(passed.list_cost_usd AS DECIMAL(38, 12)) AS list_cost_usd
+FROM passed
+INNER JOIN fct_sessions AS sessions
+  ON passed.agent = sessions.agent
+    AND passed.root_id = CASE WHEN sessions.started_by = 'subagent' THEN coalesce(sessions.parent_session_id, sessions.session_id) ELSE sessions.session_id END
+GROUP BY passed.limit_name, passed.limit_usd, passed.severity, passed.agent, passed.root_id, passed.list_cost_usd
