@@ -28,7 +28,7 @@ GROUP_DAYS = 31  # and as many days of a thin history: each has files of its own
 
 @dataclass(frozen=True)
 class Built:
-    """What building one model did: `days` is None when it was built whole, empty when there was nothing to do."""
+    """What building one model did: `days` is None when it was not by day, empty when there was nothing to do."""
 
     model: str
     rows: int
@@ -116,11 +116,15 @@ class Builder:
             return Built(model.name, 0, ())
         is_same = self._is_same(model)
         days = days if is_same and model.kind == "daily" else None
-        if days is None and self.state.watermark(model.name) == self._state_of(model):
+        if (
+            days is None
+            and self.state.watermark(model.name) == self._state_of(model)
+            and not keyed.is_due(self.db, model)
+        ):
             return Built(model.name, 0, ())
-        wanted = sorted(set(days)) if days is not None else self.due_days(model)
         if model.kind == "keyed" and is_same and keyed.is_known(self.db, model):
-            return Built(model.name, self._commit(model, lambda: self._replace_keys(model), ()), ())
+            return Built(model.name, self._commit(model, lambda: self._replace_keys(model), ()), None)
+        wanted = sorted(set(days)) if days is not None else self.due_days(model)
         if model.kind != "daily" or not is_same:
             return self._build_whole(model, wanted)
         moved = self._compute(model, wanted, is_asked=days is not None)
@@ -135,8 +139,7 @@ class Builder:
     def adopt(self, model: Model, folder: Path) -> Built:
         """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
         files = str(folder / "*.parquet").replace("'", "''")
-        rows = self._commit(model, lambda: self._replace_all(model, f"FROM read_parquet('{files}')"))
-        return Built(model.name, rows, None)
+        return Built(model.name, self._commit(model, lambda: self._replace_all(model, f"FROM '{files}'")), None)
 
     def _build_whole(self, model: Model, days: list[date]) -> Built:
         """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
@@ -163,10 +166,10 @@ class Builder:
         try:
             rows = change()
             self.state.change(model.name, days)
-            if model.kind == "keyed":
-                keyed.settle(self.db, model)
+            keyed.settle(self.db, model)
             if moves_watermark:
                 self.state.advance(model.name, *self._state_of(model), rows)
+                key_days.stamp(self.db, model)
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
@@ -272,20 +275,17 @@ class Builder:
         return int(self._run(model, f"INSERT INTO {model.name} BY NAME {model.sql}")[0][0])
 
     def _replace_all(self, model: Model, sql: str) -> int:
-        self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
+        ((rows,),) = self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
         days_together.remember(self.db, model, model.name)
         keyed.lose(self.db, self.models, model)
         self._require_columns(model, model.name)
-        return self._count(model.name)
+        return int(rows)
 
     def _require_columns(self, model: Model, table: str) -> None:
         columns = {row[0] for row in self.db.execute(f"DESCRIBE {table}").fetchall()}
         if missing := columns ^ set(model.columns):
             told = f"column '{min(missing)}' is in only one of header and SELECT; write it in both"
             raise ModelError(f"{model.path}: {told}")
-
-    def _count(self, table: str) -> int:
-        return int(self.db.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
     def _run(self, model: Model, sql: str) -> list[Any]:
         try:

@@ -1,10 +1,12 @@
 """Kinds of which a model reads all days: their rows are kept in the working database, for opening a file a day costs more than they do.
 
-`kept_<kind>` has the rows of the files that `kept_files` names; a day whose files are others by now is copied again.
+`kept_<kind>` has the rows of the files that `kept_files` names, by the name that each has in its day's folder; a day whose files are
+others by now is copied again.
 """
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
@@ -39,15 +41,18 @@ def _follow(db: duckdb.DuckDBPyConnection, catalog: Catalog, kind: str, run: Cal
         db.execute("DELETE FROM kept_files WHERE kind = ?", [kind])
         db.execute(f"CREATE OR REPLACE TABLE {table} AS {rows_of(contract.kinds()[kind], ())}")
     lake = catalog.files_by_day(kind)
-    other = [day for day in kept.keys() | lake.keys() if kept.get(day) != lake.get(day)]
+    named = {day: [Path(file).name for file in files] for day, files in lake.items()}
+    other = [day for day in kept.keys() | named.keys() if kept.get(day) != named.get(day)]
     if other:
         of_days = "day IN (SELECT unnest(?::DATE[]))"
         db.execute(f"DELETE FROM {table} WHERE {of_days}", [other])
         db.execute(f"DELETE FROM kept_files WHERE kind = ? AND {of_days}", [kind, other])
         fresh = [(day, file) for day in other for file in lake.get(day, ())]
-        run(f"INSERT INTO {table} BY NAME {rows_of(contract.kinds()[kind], (file for _, file in fresh))}")
+        source = rows_of(contract.kinds()[kind], (file for _, file in fresh))
+        # a file of later code may have columns that this code does not know
+        run(f"INSERT INTO {table} SELECT {', '.join(contract.kinds()[kind].columns)} FROM ({source})")
         db.execute("INSERT INTO kept_files SELECT ?, unnest(?::DATE[]), unnest(?::VARCHAR[])",
-                   [kind, [day for day, _ in fresh], [file for _, file in fresh]])  # fmt: skip
+                   [kind, [day for day, _ in fresh], [Path(file).name for _, file in fresh]])  # fmt: skip
 
 
 def _columns(db: duckdb.DuckDBPyConnection, table: str) -> list[str]:

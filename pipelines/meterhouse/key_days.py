@@ -4,6 +4,7 @@
 built once more, nothing else.
 """
 
+import hashlib
 from datetime import date
 
 import duckdb
@@ -39,15 +40,28 @@ def remember(db: duckdb.DuckDBPyConnection, model: Model, table: str) -> None:
 
 
 def _require(db: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make the digests, if there are none or another DuckDB made them: its hash may be another."""
+    """Make the digests, if there are none that can be trusted."""
     made_by = db.execute("SELECT comment FROM duckdb_tables() WHERE table_name = ?", [_placed(model)]).fetchall()
-    if made_by != [(duckdb.__version__,)]:
+    if made_by != [(_maker(db, model),)]:
         _make(db, model)
 
 
 def _make(db: duckdb.DuckDBPyConnection, model: Model) -> None:
     db.execute(f"CREATE OR REPLACE TABLE {_placed(model)} AS {_digests(model, model.name)}")
-    db.execute(f"COMMENT ON TABLE {_placed(model)} IS '{duckdb.__version__}'")
+    stamp(db, model)
+
+
+def stamp(db: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Say that the digests are those of the model's rows as they are now, once its watermark has moved."""
+    if is_kept(model):
+        db.execute(f"COMMENT ON TABLE {_placed(model)} IS '{_maker(db, model)}'")
+
+
+def _maker(db: duckdb.DuckDBPyConnection, model: Model) -> str:
+    """DuckDB, whose next version may hash otherwise; what is hashed; and the watermark, which also code that knows no digests moves."""
+    seen = db.execute("SELECT load_seq FROM model_state WHERE model = ?", [model.name]).fetchall()
+    what = hashlib.sha256(_digests(model, model.name).encode()).hexdigest()[:16]
+    return f"{duckdb.__version__} {what} {seen[0][0] if seen else -1}"
 
 
 def _placed(model: Model) -> str:

@@ -21,7 +21,8 @@ def note(db: duckdb.DuckDBPyConnection, models: Mapping[str, Model], followed: M
 
 
 def lose(db: duckdb.DuckDBPyConnection, models: Mapping[str, Model], followed: Model) -> None:
-    """All rows of a followed model may have changed."""
+    """All rows of a model are new: which keys of it changed no longer matters, nor is known to those that follow it."""
+    news.forget(db, followed.name)
     for model in _followers(models, followed):
         db.execute(f"DROP TABLE IF EXISTS {_due(model)}")
 
@@ -35,16 +36,19 @@ def is_known(db: duckdb.DuckDBPyConnection, model: Model) -> bool:
     return bool(db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [_due(model)]).fetchall())
 
 
+def is_due(db: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Whether a key of a keyed model is known to be due."""
+    return is_known(db, model) and bool(db.execute(f"SELECT 1 FROM {_due(model)} LIMIT 1").fetchall())
+
+
 @contextlib.contextmanager
 def narrowed(db: duckdb.DuckDBPyConnection, model: Model) -> Iterator[None]:
     """Show the model, of what it follows, the rows of the keys that are due."""
     ((here,),) = db.execute("SELECT current_database()").fetchall()
     db.execute(f"CREATE OR REPLACE TEMP VIEW {model.follows} AS "
                f"SELECT * FROM {here}.main.{model.follows} WHERE {news.condition(model.grain, _due(model))}")  # fmt: skip
-    try:
-        yield
-    finally:
-        db.execute(f"DROP VIEW temp.{model.follows}")
+    yield
+    db.execute(f"DROP VIEW temp.{model.follows}")  # what fails is rolled back, and the view with it
 
 
 def replace(db: duckdb.DuckDBPyConnection, model: Model) -> int:
@@ -58,10 +62,10 @@ def replace(db: duckdb.DuckDBPyConnection, model: Model) -> int:
 
 
 def settle(db: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """The model has seen all there is: from here on changes are noted."""
-    db.execute(
-        f"CREATE OR REPLACE TABLE {_due(model)} AS SELECT {', '.join(model.grain)} FROM {model.name} WHERE false"
-    )
+    """A keyed model is as what it follows: from here on changes are noted."""
+    if model.kind == "keyed":
+        keys = ", ".join(model.grain)
+        db.execute(f"CREATE OR REPLACE TABLE {_due(model)} AS SELECT {keys} FROM {model.name} WHERE false")
 
 
 def _due(model: Model) -> str:

@@ -1,10 +1,9 @@
 """The ledger's tables in the working database, for models and readers: after the first time only what changed is copied.
 
 A change of an object's rows moves the `load_seq` of its ledger row. Rows that only disappear, as those of objects set aside do
-when they are tried anew, show in the number of rows; then all are copied.
+when they are tried anew, show in the number of rows; then all are copied. One change moves nothing: the new tag of bytes that were
+written again. Readers have the tag that an object was loaded with.
 """
-
-import duckdb
 
 from meterhouse import news
 from meterhouse.build_state import BuildState
@@ -13,50 +12,70 @@ from meterhouse.catalog import LEDGER_TABLES, Catalog
 KEY = ("object_key",)  # of all three
 SCHEMA = "CREATE TABLE IF NOT EXISTS copied_ledger (load_seq BIGINT)"
 _CHANGED = "SELECT object_key FROM load_ledger WHERE load_seq > ?"
+_COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
 
 
 def follow(catalog: Catalog, state: BuildState) -> None:
     """Bring the copy up to date, and note which objects readers do not have yet."""
-    db = state.db
-    db.execute(SCHEMA)
-    ((copied,),) = db.execute("SELECT max(load_seq) FROM copied_ledger").fetchall()
-    db.execute("BEGIN")
+    copy = _Copy(catalog, state)
+    if copy.load_seq == catalog.load_seq and copy.is_equal:
+        return
+    state.db.execute("BEGIN")
     try:
-        if copied is None or not _add(catalog, db, copied):
-            for table in LEDGER_TABLES:
-                _from(catalog, db, table, f"CREATE OR REPLACE TABLE {table} AS FROM ledger_rows")
-                state.change(table, None)
-        db.execute("DELETE FROM copied_ledger")
-        db.execute("INSERT INTO copied_ledger VALUES (?)", [catalog.load_seq])
+        if not copy.has_columns or copy.load_seq is None or not copy.add():
+            copy.make()
+        state.db.execute("DELETE FROM copied_ledger")
+        state.db.execute("INSERT INTO copied_ledger VALUES (?)", [catalog.load_seq])
     except BaseException:
-        db.execute("ROLLBACK")
+        state.db.execute("ROLLBACK")  # also of the frames that were registered
         raise
-    db.execute("COMMIT")
+    state.db.execute("COMMIT")
 
 
-def _add(catalog: Catalog, db: duckdb.DuckDBPyConnection, copied: int) -> bool:
-    """Copy the rows of objects that changed after a load; gives whether the copy is the same as the ledger then."""
-    db.register("changed", catalog.db.sql(_CHANGED, params=[copied]).to_arrow_table())
-    try:
+class _Copy:
+    def __init__(self, catalog: Catalog, state: BuildState) -> None:
+        self.catalog, self.state, self.db = catalog, state, state.db
+        self.db.execute(SCHEMA)
+        ((self.load_seq,),) = self.db.execute("SELECT max(load_seq) FROM copied_ledger").fetchall()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether it has the tables, with the columns that they have by now."""
+        return all(
+            self.db.execute(_COLUMNS, [table]).fetchall() == self.catalog.db.execute(_COLUMNS, [table]).fetchall()
+            for table in LEDGER_TABLES
+        )
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether it has the columns, and as many rows."""
+        count = "SELECT count(*) FROM {}".format
+        return self.has_columns and all(
+            self.db.execute(count(table)).fetchall() == self.catalog.db.execute(count(table)).fetchall()
+            for table in LEDGER_TABLES
+        )
+
+    def make(self) -> None:
+        """Copy all rows."""
         for table in LEDGER_TABLES:
-            db.execute(f"DELETE FROM {table} WHERE object_key IN (SELECT object_key FROM changed)")
-            _from(
-                catalog, db, table, f"INSERT INTO {table} FROM ledger_rows", f"WHERE object_key IN ({_CHANGED})", copied
-            )
-            news.remember(db, table, KEY, "changed")
-    finally:
-        db.unregister("changed")
-    return all(_count(catalog.db, table) == _count(db, table) for table in LEDGER_TABLES)
+            self._from(table, f"CREATE OR REPLACE TABLE {table} AS FROM ledger_rows")
+            news.forget(self.db, table)
+            self.state.change(table, None)
 
+    def add(self) -> bool:
+        """Copy the rows of objects that changed since; gives whether it is equal then."""
+        self.db.register("changed", self.catalog.db.sql(_CHANGED, params=[self.load_seq]).to_arrow_table())
+        for table in LEDGER_TABLES:
+            self.db.execute(f"DELETE FROM {table} WHERE object_key IN (SELECT object_key FROM changed)")
+            where = f"WHERE object_key IN ({_CHANGED})"
+            self._from(table, f"INSERT INTO {table} BY NAME FROM ledger_rows", where, self.load_seq)
+            news.remember(self.db, table, KEY, "changed")
+        self.db.unregister("changed")
+        return self.is_equal
 
-def _from(
-    catalog: Catalog, db: duckdb.DuckDBPyConnection, table: str, statement: str, where: str = "", *values: int
-) -> None:
-    """Run a statement that reads `ledger_rows`, rows of a table of the ledger."""
-    db.register("ledger_rows", catalog.db.sql(f"SELECT * FROM {table} {where}", params=[*values]).to_arrow_table())
-    db.execute(statement)
-    db.unregister("ledger_rows")
-
-
-def _count(db: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(db.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+    def _from(self, table: str, statement: str, where: str = "", *values: int) -> None:
+        """Run a statement that reads `ledger_rows`, rows of a table of the ledger."""
+        rows = self.catalog.db.sql(f"SELECT * FROM {table} {where}", params=[*values]).to_arrow_table()
+        self.db.register("ledger_rows", rows)
+        self.db.execute(statement)
+        self.db.unregister("ledger_rows")

@@ -93,7 +93,7 @@ class Model:
     @property
     def fingerprint(self) -> str:
         """Changes when the file changes in a way that can change rows."""
-        return hashlib.sha256(f"{self.kind}{self.grain}{self.sql}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.kind}{self.grain}{self.follows}{self.sql}".encode()).hexdigest()[:16]
 
 
 def read_header(path: Path, allowed: tuple[str, ...]) -> tuple[dict[str, Any], str]:
@@ -138,9 +138,11 @@ def read_model(path: Path) -> Model:
         raise ModelError(f"{path}: needs a description and a grain; say what one row is")
     if model.kind == "daily" and "run_days" not in model.reads:
         raise ModelError(f"{path}: a daily model filters on run_days; add WHERE day IN (SELECT day FROM run_days)")
-    if (model.kind == "keyed") != (model.follows in model.reads):
-        raise ModelError(f"{path}: a keyed model, and no other, follows a model that it reads; write follows: <model>")
-    if model.kind == "keyed" and not all("not_null" in model.columns[key].tests for key in model.grain):
+    if bool(model.follows) != (model.kind == "keyed"):
+        raise ModelError(f"{path}: a keyed model, and no other, follows one; write kind: keyed and follows: <model>")
+    if model.kind == "keyed" and not all(
+        key in model.columns and "not_null" in model.columns[key].tests for key in model.grain
+    ):
         raise ModelError(
             f"{path}: a keyed model has no row without its key; give the columns of its grain the test not_null"
         )
@@ -165,6 +167,8 @@ def load_models(root: Path | None = None) -> dict[str, Model]:
                 raise ModelError(f"{model.path}: reads '{name}', which no model provides; check the spelling")
             if LAYERS.index(models[name].layer) > LAYERS.index(model.layer):
                 raise ModelError(f"{model.path}: {model.layer} may not read {models[name].layer} ('{name}')")
+        if model.follows:
+            _require_followed(models, model)
     try:
         order = list(
             graphlib.TopologicalSorter({name: sorted(row.depends_on) for name, row in models.items()}).static_order()
@@ -172,6 +176,24 @@ def load_models(root: Path | None = None) -> dict[str, Model]:
     except graphlib.CycleError as error:
         raise ModelError(f"{root}: models read each other in a circle: {' → '.join(error.args[1])}") from error
     return {name: models[name] for name in order}
+
+
+def _require_followed(models: Mapping[str, Model], model: Model) -> None:
+    """Rows of a key may follow from rows of that key and from seeds alone: nothing else makes a key due."""
+    followed = models.get(model.follows)
+    if followed is None or followed.kind != "daily" or not {*model.grain} <= {*followed.columns}:
+        raise ModelError(
+            f"{model.path}: follows '{model.follows}', which is no daily model with its key; name one, or make it a table"
+        )
+    for name in sorted(model.reads - {model.follows}):
+        if not _is_of_seeds(models, name):
+            raise ModelError(
+                f"{model.path}: reads '{name}', whose changes make no key due; read seeds alone besides, or make it a table"
+            )
+
+
+def _is_of_seeds(models: Mapping[str, Model], name: str) -> bool:
+    return name.startswith("seed_") or (name in models and all(_is_of_seeds(models, up) for up in models[name].reads))
 
 
 def lineage_fingerprints(models: Mapping[str, Model], outside: Mapping[str, str]) -> dict[str, str]:

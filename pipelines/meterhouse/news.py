@@ -38,6 +38,11 @@ def conditions(
     return found
 
 
+def forget(db: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Forget keys of a table of which all rows are new."""
+    db.execute(f"DROP TABLE IF EXISTS {_KEYS}{table}")
+
+
 def told(db: duckdb.DuckDBPyConnection) -> None:
     """Readers have everything now."""
     for (name,) in db.execute(_TABLES).fetchall():

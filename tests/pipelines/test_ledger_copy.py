@@ -3,6 +3,7 @@
 import os
 import random
 
+import duckdb
 import pytest
 
 from meterhouse import reload
@@ -76,6 +77,18 @@ def test_rows_that_are_gone_are_gone_for_readers_too(tmp_path):
     house.arrives()
     run(str(house.bucket), house.data)
     assert [row[0] for row in of_readers(house.data)["load_ledger"]] == sorted([*house.objects][::2])
+
+
+def test_a_column_that_the_ledger_got_since_is_copied_to_readers(tmp_path):
+    house = House(tmp_path, random.Random(1))
+    house.arrives()
+    run(str(house.bucket), house.data)
+    for file in (house.data.build, house.data.current.resolve()):
+        with duckdb.connect(str(file)) as db:
+            db.execute("ALTER TABLE load_ledger DROP COLUMN sha256")
+    house.arrives()
+    run(str(house.bucket), house.data)
+    assert of_readers(house.data) == of_catalog(house.data)
 
 
 def of_readers(data: DataDir) -> dict[str, list[tuple]]:
