@@ -37,10 +37,8 @@ class RawObject:
 
 
 LISTING = pl.Schema({"key": pl.String, "etag": pl.String, "size": pl.Int64, "modified_at": pl.Datetime("us", "UTC")})
-RECEIPT = (
-    "modified_at",
-    "key",
-)  # order of receipt: of two copies the first one counts, and a batch touches few event days
+# order of receipt: of two copies the first one counts, and a batch touches few event days
+RECEIPT = ("modified_at", "key")
 
 
 class Storage:
