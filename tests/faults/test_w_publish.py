@@ -52,7 +52,8 @@ def ways(rounds: int):
 @pytest.mark.fault("W1")
 def test_a_publication_that_dies_anywhere_leaves_readers_the_last_whole_snapshot(built, tmp_path, scored):
     dice, data = random.Random(house.SEED), DataDir(tmp_path / "data")
-    last = kills.boundaries(tmp_path / "count", house.publishing, *built)
+    # the first writes all tables, the others have a few statements less
+    last = min(kills.boundaries(tmp_path / "count", house.publishing, *built) for _ in range(2))
     begun = kills.boundaries(tmp_path / "count", house.opening, *built)  # what comes before is no publication
     version, *content = whole(data)
     for disturb in ways(max(house.ROUNDS // 2, 10)):
