@@ -17,14 +17,20 @@ columns:
   requests: {about: "Model requests.", unit: requests, tests: ["> 0"]}
   list_cost_usd: {about: "Sum of the known list costs.", unit: usd, tests: ["> 0"]}
 */
-WITH spent AS (  -- the sums alone, for few pass a limit
+WITH rooted AS (  -- no more than decides, for few pass a limit
   SELECT
     agent,
+    session_id,
     CASE WHEN started_by = 'subagent' THEN coalesce(parent_session_id, session_id) ELSE session_id END AS root_id,
-    sum(list_cost_usd) AS list_cost_usd
+    list_cost_usd
   FROM fct_sessions
-  WHERE list_cost_usd > 0 AND (SELECT count(*) FROM stg_limits WHERE scope = 'session') > 0
-  GROUP BY agent, CASE WHEN started_by = 'subagent' THEN coalesce(parent_session_id, session_id) ELSE session_id END
+  WHERE (SELECT count(*) FROM stg_limits WHERE scope = 'session') > 0
+),
+
+spent AS (
+  SELECT agent, root_id, sum(list_cost_usd) AS list_cost_usd
+  FROM rooted
+  GROUP BY agent, root_id
 ),
 
 passed AS (
@@ -48,7 +54,6 @@ SELECT
   CAST(sum(sessions.requests) AS BIGINT) AS requests,
   CAST(passed.list_cost_usd AS DECIMAL(38, 12)) AS list_cost_usd
 FROM passed
-INNER JOIN fct_sessions AS sessions
-  ON passed.agent = sessions.agent
-    AND passed.root_id = CASE WHEN sessions.started_by = 'subagent' THEN coalesce(sessions.parent_session_id, sessions.session_id) ELSE sessions.session_id END
+INNER JOIN rooted ON passed.agent = rooted.agent AND passed.root_id = rooted.root_id
+INNER JOIN fct_sessions AS sessions ON rooted.agent = sessions.agent AND rooted.session_id = sessions.session_id
 GROUP BY passed.limit_name, passed.limit_usd, passed.severity, passed.agent, passed.root_id, passed.list_cost_usd

@@ -2,7 +2,7 @@
 
     python tests/bench/history_bench.py [--engineers 1000] [--days 15 150] [--rounds 3]
 
-1500 days are 100 million events: two hours, and 60 GB of disk. The organisation is as large in each history, so the days that a batch
+1500 days are 100 million events: two hours, and 80 GB of disk. The organisation is as large in each history, so the days that a batch
 touches are too; what a longer history adds is overhead. The first batch is not counted: after a whole build DuckDB tidies up what was
 written side by side, once.
 """
