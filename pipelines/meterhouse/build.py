@@ -6,7 +6,7 @@ is published before all are done and checked.
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ import duckdb
 from meterhouse import contract, days_together, kept_kinds, key_days, keyed, ledger_copy, news, reseed, scores, seeds
 from meterhouse.build_state import PUBLISHED, BuildState
 from meterhouse.catalog import LEDGER_TABLES, Catalog
+from meterhouse.days_together import DaysTogether
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
@@ -42,9 +43,8 @@ class Builder:
         self.catalog = catalog
         self.models = load_models()
         self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
-        self.db.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        self.state = BuildState(self.db)
-        self.db.execute(f"{days_together.SCHEMA}; {kept_kinds.SCHEMA}")
+        self.db.execute(f"SET TimeZone = 'UTC'; SET preserve_insertion_order = false; {kept_kinds.SCHEMA}")
+        self.state, self.together = BuildState(self.db), DaysTogether(self.db, self.models)
         reseed.register(self.db, seed_tables)
         outside = {seed.name: seed.digest for seed in seed_tables if not reseed.is_dated(seed)} | scores.digests()
         dated = reseed.dated_digests(self.models, seed_tables)
@@ -53,6 +53,7 @@ class Builder:
             for name, digest in lineage_fingerprints(self.models, outside).items()
         }
         ledger_copy.follow(catalog, self.state)
+        self._news: Mapping[str, str | None] | None = None  # known until something changes
 
     def __enter__(self) -> Self:
         return self
@@ -62,13 +63,11 @@ class Builder:
 
     def is_current(self) -> bool:
         """Whether every model has seen the last load, no file changed since, and the result was published."""
-        done = self.state.done()
-        seq = self.catalog.load_seq
-        kept = [model for model in self.models.values() if model.kind != "view"]
-        built = all(done.get(model.name) == f"{seq}{self.fingerprints[model.name]}" for model in kept)
-        data = self.catalog.data
-        is_there = data.current.exists() and data.warehouse.exists()
-        return built and is_there and done.get(PUBLISHED) == f"{seq}{self._all_files()}"
+        done, seq, data = self.state.watermarks(), self.catalog.load_seq, self.catalog.data
+        kept = (name for name, model in self.models.items() if model.kind != "view")
+        built = all(done.get(name) == (seq, self.fingerprints[name]) for name in kept)
+        is_published = done.get(PUBLISHED) == (seq, self._all_files())
+        return built and is_published and data.current.exists() and data.warehouse.exists()
 
     def due_key(self) -> str:
         """Names the state of lake and files that is to be built."""
@@ -77,6 +76,7 @@ class Builder:
     def mark_published(self, file: Path) -> None:
         """Remember that readers have what was built; a build whose checks failed is not marked and stays due."""
         self.state.publish(self.catalog.load_seq, self._all_files(), file.name)
+        self._news = None
 
     def _all_files(self) -> str:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
@@ -90,7 +90,7 @@ class Builder:
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)
-        return sorted(touched.union(self.state.moved_since(seq), days_together.tied(self.db, self.models, touched)))
+        return sorted(touched.union(self.state.moved_since(seq), self.together.tied(touched)))
 
     def _state_of(self, model: Model) -> tuple[int, str]:
         """What the model has seen once it is built now: no more than the tables that it reads."""
@@ -162,6 +162,7 @@ class Builder:
         self, model: Model, change: Callable[[], int], days: Sequence[date] | None = None, moves_watermark: bool = True
     ) -> int:
         """Change the table, all or some days of it, and remember that, in one transaction; gives the number of new rows."""
+        self._news = None
         self.db.execute("BEGIN")
         try:
             rows = change()
@@ -172,6 +173,8 @@ class Builder:
                 key_days.stamp(self.db, model)
         except BaseException:
             self.db.execute("ROLLBACK")
+            self.state.forget()
+            self.together.forget()
             raise
         self.db.execute("COMMIT")
         print(f"built {model.name}: {rows} rows", file=sys.stderr)
@@ -181,16 +184,14 @@ class Builder:
         """Bring every table up to date, in order, with progress on stderr; the views are made with those that read them."""
         return [self.build(model) for model in self.models.values() if model.kind != "view"]
 
-    def news(self) -> dict[str, str | None]:
+    def news(self) -> Mapping[str, str | None]:
         """What readers do not have yet: by table of models and ledger a condition on its rows, None for all of them."""
-        if self.state.published_file is None:
-            return dict.fromkeys([*self.models, *LEDGER_TABLES])
-        others = dict.fromkeys(LEDGER_TABLES, ledger_copy.KEY)
-        return news.conditions(self.db, self.models, self.state.changes(), others)
-
-    def rows_by_day(self, model: Model) -> dict[str, int]:
-        """Number of rows of each day of a daily model."""
-        return dict(self.db.execute(f"SELECT CAST(day AS VARCHAR), count(*) FROM {model.name} GROUP BY 1").fetchall())
+        if self._news is None:  # the checks of every model ask
+            others = dict.fromkeys(LEDGER_TABLES, ledger_copy.KEY)
+            self._news = dict.fromkeys([*self.models, *LEDGER_TABLES])
+            if self.state.published_file is not None:
+                self._news = news.conditions(self.db, self.models, self.state.changes(), others)
+        return self._news
 
     def _set_days(self, days: Iterable[date]) -> None:
         self.db.execute("CREATE OR REPLACE TEMP TABLE run_days AS SELECT unnest(?::DATE[]) AS day", [[*days]])
@@ -198,8 +199,7 @@ class Builder:
     def _provide(self, model: Model, days: list[date] | None, is_wide: bool = False) -> None:
         """The days to build, and the lake's files that can hold rows of them, a day more on each side; or those days too."""
         wide = sorted(
-            {day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)}
-            | days_together.tied(self.db, self.models, days or ())
+            {day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)} | self.together.tied(days or ())
         )
         self._set_days(wide if is_wide else days or ())
         views = self._views_read(model)
@@ -239,20 +239,20 @@ class Builder:
             further = self._narrow(model, wanted) + ([] if is_placed else key_days.search(self.db, model))
             if not further:
                 return moved
-            moved += {*further, *days_together.tied(self.db, self.models, further)} - {*wanted}
+            moved += {*further, *self.together.tied(further)} - {*wanted}
 
     def _narrow(self, model: Model, days: list[date]) -> list[date]:
         """Take the neighbours' rows away again; gives days on which lies, as it did not yet, what these days observed."""
         if not days_together.is_wide(model):
             return []
         self._set_days(days)
-        found = days_together.newly_tied(self.db, model)
+        found = self.together.newly_tied(model)
         self.db.execute("DELETE FROM new_rows WHERE day NOT IN (SELECT day FROM run_days)")
         return found
 
     def _replace_days(self, model: Model) -> int:
         """Put `new_rows` in place of the days' rows, by column name."""
-        days_together.remember(self.db, model, "new_rows")
+        self.together.remember(model, "new_rows")
         self._require_columns(model, "new_rows")
         keyed.note(self.db, self.models, model, f"{model.name} WHERE day IN (SELECT day FROM run_days)")
         keyed.note(self.db, self.models, model, "new_rows")
@@ -276,7 +276,7 @@ class Builder:
 
     def _replace_all(self, model: Model, sql: str) -> int:
         ((rows,),) = self._run(model, f"CREATE OR REPLACE TABLE {model.name} AS {sql}")
-        days_together.remember(self.db, model, model.name)
+        self.together.remember(model, model.name)
         keyed.lose(self.db, self.models, model)
         self._require_columns(model, model.name)
         return int(rows)

@@ -25,15 +25,22 @@ class BuildState:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self.db = db
         self.db.execute(SCHEMA)
+        self.forget()
 
-    def done(self) -> dict[str, str]:
-        """For each model the load it has seen and its fingerprint, as one text."""
-        return dict(self.db.execute("SELECT model, load_seq || fingerprint FROM model_state").fetchall())
+    def forget(self) -> None:
+        """Read everything again: it changed, or a change was taken back."""
+        self._watermarks: dict[str, tuple[int, str]] | None = None
+
+    def watermarks(self) -> Mapping[str, tuple[int, str]]:
+        """The watermark of each model that was built; every model asks for those of all that it reads."""
+        if self._watermarks is None:
+            rows = self.db.execute("SELECT model, load_seq, fingerprint FROM model_state").fetchall()
+            self._watermarks = {model: (seq, fingerprint) for model, seq, fingerprint in rows}
+        return self._watermarks
 
     def watermark(self, model: str) -> tuple[int, str]:
         """The last load that the model has seen, and the fingerprint it was built with; -1 before it was built."""
-        rows = self.db.execute("SELECT load_seq, fingerprint FROM model_state WHERE model = ?", [model]).fetchall()
-        return rows[0] if rows else (-1, "")
+        return self.watermarks().get(model, (-1, ""))
 
     def seen_by_all(self, models: Mapping[str, str], load_seq: int) -> int:
         """The last load that all of these models, given with their fingerprints, have seen; -1 when one is of another code."""
@@ -44,6 +51,7 @@ class BuildState:
 
     def advance(self, model: str, load_seq: int, fingerprint: str, rows: int = 0) -> None:
         """Move a model's watermark."""
+        self.forget()
         self.db.execute("INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)", [model, load_seq, fingerprint, rows])
 
     def move(self, days: Iterable[date], load_seq: int) -> None:

@@ -49,6 +49,7 @@ class Catalog:
     def __init__(self, data: DataDir) -> None:
         self.data = data
         self.known_ids = KnownIds()
+        self._load_seq: int | None = None  # every model asks for it
         data.root.mkdir(parents=True, exist_ok=True)
         self.db = duckdb.connect(str(data.catalog), config={"threads": 2})
         self.db.execute("SET TimeZone = 'UTC'")
@@ -70,11 +71,14 @@ class Catalog:
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
+        finally:
+            self._load_seq = None
         self.db.execute("COMMIT")
 
     def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows, given by column name, a slice at a time: a million rejected lines must not be a million dicts."""
         rest = iter(rows)
+        self._load_seq = None
         while some := list(itertools.islice(rest, 20_000)):
             self.db.register("new_rows", pl.DataFrame(some, infer_schema_length=None).to_arrow())
             self.db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
@@ -83,13 +87,16 @@ class Catalog:
     @property
     def load_seq(self) -> int:
         """Number of the last committed load; 0 before the first. It never falls: models have seen all up to theirs."""
-        ((seq,),) = self.db.execute(
-            "SELECT coalesce(max(load_seq), 0) FROM (SELECT load_seq FROM load_ledger UNION ALL FROM load_floor)"
-        ).fetchall()
-        return int(seq)
+        if self._load_seq is None:
+            ((seq,),) = self.db.execute(
+                "SELECT coalesce(max(load_seq), 0) FROM (SELECT load_seq FROM load_ledger UNION ALL FROM load_floor)"
+            ).fetchall()
+            self._load_seq = int(seq)
+        return self._load_seq
 
     def keep_number(self, load_seq: int) -> None:
         """Count on from here, also when the row that holds the number is deleted or lies in another catalog."""
+        self._load_seq = None
         self.db.execute("INSERT INTO load_floor VALUES (?)", [load_seq])
 
     def bytes_since(self, load_seq: int) -> int:
