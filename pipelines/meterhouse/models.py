@@ -70,14 +70,14 @@ class Model:
     @functools.cached_property
     def reads(self) -> frozenset[str]:
         """Names of the tables it reads: other models, and what the runner provides."""
-        tree = sqlglot.parse_one(self.sql, dialect="duckdb")
+        (tree,) = _statements(self.sql)
         ctes = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
         return frozenset(table.name for table in tree.find_all(exp.Table) if table.name and table.name not in ctes)
 
     @functools.cached_property
     def tells_days(self) -> bool:
         """Whether it tells of each key the days of the lake on which it was seen; the builder remembers them, readers get none."""
-        query = sqlglot.parse_one(self.sql, dialect="duckdb")
+        (query,) = _statements(self.sql)
         return isinstance(query, exp.Query) and DAYS_SEEN in query.named_selects
 
     @property
@@ -112,10 +112,17 @@ def read_header(path: Path, allowed: tuple[str, ...]) -> tuple[dict[str, Any], s
     for key in header:
         if key not in allowed:
             raise ModelError(f"{path}: unknown header key '{key}'; the keys are {', '.join(sorted(allowed))}")
-    statements = [row for row in sqlglot.parse(found["sql"], dialect="duckdb") if row]
+    sql = found["sql"].strip().rstrip(";")
+    statements = _statements(sql)
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise ModelError(f"{path}: must hold one SELECT and nothing else")
-    return header, found["sql"].strip().rstrip(";")
+    return header, sql
+
+
+@functools.lru_cache(maxsize=100)
+def _statements(sql: str) -> tuple[exp.Expr, ...]:
+    """The trees, which nobody may change: parsing once is most of what a run costs that finds nothing to do."""
+    return tuple(row for row in sqlglot.parse(sql, dialect="duckdb") if row)
 
 
 def read_model(path: Path) -> Model:
