@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meterhouse import __version__
-from meterhouse.errors import MeterhouseError
+from meterhouse.errors import MeterhouseError, is_interrupt
 from meterhouse.paths import DataDir
 from meterhouse.settings import Settings, read_settings
 
@@ -25,12 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        print(
-            f"meterhouse: {error.filename or 'disk'}: {error.strerror or error}; check path, rights and space",
-            file=sys.stderr,
-        )
+        problem = f"{error.filename or 'disk'}: {error.strerror or error}; check path, rights and space"
+        print(f"meterhouse: {problem}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not is_interrupt(error):
+            raise
         print("meterhouse: interrupted; what was done is kept, run again to go on", file=sys.stderr)
         return 130
 

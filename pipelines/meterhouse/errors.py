@@ -42,3 +42,8 @@ class LockedError(MeterhouseError):
     """Another run holds the data directory."""
 
     exit_code = 75
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C; a query of DuckDB's that was at work ends in a plain RuntimeError of these words."""
+    return isinstance(error, KeyboardInterrupt) or (type(error) is RuntimeError and str(error) == "Query interrupted")

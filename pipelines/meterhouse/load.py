@@ -14,7 +14,7 @@ import polars as pl
 from meterhouse import lake, ledger, reload
 from meterhouse.batch import Batch, batches
 from meterhouse.catalog import Catalog
-from meterhouse.errors import MeterhouseError
+from meterhouse.errors import MeterhouseError, is_interrupt
 from meterhouse.ledger import Loaded
 from meterhouse.storage import RawObject, Storage, objects
 
@@ -90,10 +90,12 @@ def _load_group(storage: Storage, catalog: Catalog, group: list[RawObject], resu
         for batch in batches(storage, group):
             _load_batch(catalog, batch, result)
             print(f"loaded {result.objects} objects, {result.rows} events", file=sys.stderr)
-    except (MeterhouseError, OSError, KeyboardInterrupt):
-        catalog.db.execute(
-            "UPDATE load_attempts SET attempts = attempts - 1 WHERE object_key IN (SELECT unnest(?::VARCHAR[]))", [keys]
-        )
+    except BaseException as error:
+        if isinstance(error, MeterhouseError | OSError) or is_interrupt(error):
+            catalog.db.execute(
+                "UPDATE load_attempts SET attempts = attempts - 1 WHERE object_key IN (SELECT unnest(?::VARCHAR[]))",
+                [keys],
+            )
         raise
 
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 import urllib.request
 from decimal import Decimal
 
@@ -112,6 +114,22 @@ BAD_SQL = ["SELECT 1; SELECT 2", "SELECT nothing FROM fct_requests", "SELEC 1", 
 def test_a_bad_statement_is_one_line_and_exit_code_1(house, statement):
     done = raw.command("sql", "--data", str(house / "data"), statement)
     assert_one_line(done, "sql: ")
+
+
+def test_ctrl_c_in_the_middle_of_a_statement_is_one_line(house):
+    """The signal comes once the process has worked for half a second, which nothing but the statement does."""
+    code = (
+        "import signal, sys; from meterhouse import __main__, adhoc; asked = adhoc.sql; "
+        "signal.signal(signal.SIGVTALRM, signal.default_int_handler); "
+        "adhoc.sql = lambda *of, **how: signal.setitimer(signal.ITIMER_VIRTUAL, 0.5) and asked(*of, **how); "
+        "sys.exit(__main__.main(sys.argv[1:]))"
+    )
+    endless = "SELECT sum(hash(a.range * b.range)) FROM range(1000000) AS a, range(1000000) AS b"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "sql", "--data", str(house / "data"), endless],
+        capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "meterhouse: interrupted; what was done is kept, run again to go on\n"
 
 
 def assert_one_line(done, *parts: str) -> None:

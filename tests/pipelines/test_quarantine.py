@@ -129,17 +129,20 @@ def test_an_object_that_was_set_aside_last_reaches_the_tables_after_a_retry(tmp_
     assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(1,)]
 
 
-def test_a_load_that_storage_fails_holds_nothing_against_the_objects(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "end", [StorageError("bucket: is away; run again"), KeyboardInterrupt(), RuntimeError("Query interrupted")]
+)
+def test_a_load_that_storage_fails_or_somebody_ends_holds_nothing_against_the_objects(tmp_path, monkeypatch, end):
     bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
     raw.segment(bucket, [raw.event()])
 
-    def unreadable(*_):
-        raise StorageError("bucket: is away; run again")
+    def ended(*_):
+        raise end
 
     with monkeypatch.context() as patched:
-        patched.setattr(Storage, "read", unreadable)
+        patched.setattr(Storage, "read", ended)
         for _ in range(4):
-            with pytest.raises(StorageError):
+            with pytest.raises(type(end)):
                 raw.run(str(bucket), data)
     assert raw.run(str(bucket), data).loaded.rows == 1
 
