@@ -6,7 +6,7 @@ is published before all are done and checked.
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -53,7 +53,6 @@ class Builder:
             for name, digest in lineage_fingerprints(self.models, outside).items()
         }
         ledger_copy.follow(catalog, self.state)
-        self._news: Mapping[str, str | None] | None = None  # known until something changes
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +75,6 @@ class Builder:
     def mark_published(self, file: Path) -> None:
         """Remember that readers have what was built; a build whose checks failed is not marked and stays due."""
         self.state.publish(self.catalog.load_seq, self._all_files(), file.name)
-        self._news = None
 
     def _all_files(self) -> str:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
@@ -111,6 +109,7 @@ class Builder:
 
     def build(self, model: Model, days: Iterable[date] | None = None) -> Built:
         """Bring one model up to date, or rebuild the given days of it whatever its watermark."""
+        ledger_copy.follow(self.catalog, self.state)  # a load may have come since
         if model.kind == "view":
             self._provide(model, None)
             return Built(model.name, 0, ())
@@ -162,7 +161,6 @@ class Builder:
         self, model: Model, change: Callable[[], int], days: Sequence[date] | None = None, moves_watermark: bool = True
     ) -> int:
         """Change the table, all or some days of it, and remember that, in one transaction; gives the number of new rows."""
-        self._news = None
         self.db.execute("BEGIN")
         try:
             rows = change()
@@ -172,9 +170,9 @@ class Builder:
                 self.state.advance(model.name, *self._state_of(model), rows)
                 key_days.stamp(self.db, model)
         except BaseException:
-            self.db.execute("ROLLBACK")
             self.state.forget()
             self.together.forget()
+            self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
         print(f"built {model.name}: {rows} rows", file=sys.stderr)
@@ -184,14 +182,12 @@ class Builder:
         """Bring every table up to date, in order, with progress on stderr; the views are made with those that read them."""
         return [self.build(model) for model in self.models.values() if model.kind != "view"]
 
-    def news(self) -> Mapping[str, str | None]:
+    def news(self) -> dict[str, str | None]:
         """What readers do not have yet: by table of models and ledger a condition on its rows, None for all of them."""
-        if self._news is None:  # the checks of every model ask
-            others = dict.fromkeys(LEDGER_TABLES, ledger_copy.KEY)
-            self._news = dict.fromkeys([*self.models, *LEDGER_TABLES])
-            if self.state.published_file is not None:
-                self._news = news.conditions(self.db, self.models, self.state.changes(), others)
-        return self._news
+        if self.state.published_file is None:
+            return dict.fromkeys([*self.models, *LEDGER_TABLES])
+        others = dict.fromkeys(LEDGER_TABLES, ledger_copy.KEY)
+        return news.conditions(self.db, self.models, self.state.changes(), others)
 
     def _set_days(self, days: Iterable[date]) -> None:
         self.db.execute("CREATE OR REPLACE TEMP TABLE run_days AS SELECT unnest(?::DATE[]) AS day", [[*days]])

@@ -25,6 +25,7 @@ class BuildState:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self.db = db
         self.db.execute(SCHEMA)
+        self.ledger_seq: int | None = None  # load up to which the ledger is known to be copied
         self.forget()
 
     def forget(self) -> None:
@@ -74,6 +75,10 @@ class BuildState:
             "SELECT model, bool_or(day IS NULL), list(DISTINCT day ORDER BY day) FROM changed_days GROUP BY model"
         ).fetchall()
         return {model: None if is_whole else days for model, is_whole, days in rows}
+
+    def rows_by_day(self, model: str) -> dict[str, int]:
+        """Number of rows of each day of a daily model."""
+        return dict(self.db.execute(f"SELECT CAST(day AS VARCHAR), count(*) FROM {model} GROUP BY 1").fetchall())
 
     def publish(self, load_seq: int, fingerprint: str, file: str) -> None:
         """Note what readers have and in which file, in one transaction of its own."""

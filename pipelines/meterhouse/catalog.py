@@ -49,7 +49,7 @@ class Catalog:
     def __init__(self, data: DataDir) -> None:
         self.data = data
         self.known_ids = KnownIds()
-        self._load_seq: int | None = None  # every model asks for it
+        self._load_seq: int | None = None  # every model asks for it; any transaction may change it
         data.root.mkdir(parents=True, exist_ok=True)
         self.db = duckdb.connect(str(data.catalog), config={"threads": 2})
         self.db.execute("SET TimeZone = 'UTC'")
@@ -78,11 +78,11 @@ class Catalog:
     def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows, given by column name, a slice at a time: a million rejected lines must not be a million dicts."""
         rest = iter(rows)
-        self._load_seq = None
         while some := list(itertools.islice(rest, 20_000)):
             self.db.register("new_rows", pl.DataFrame(some, infer_schema_length=None).to_arrow())
             self.db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
             self.db.unregister("new_rows")
+            self._load_seq = None
 
     @property
     def load_seq(self) -> int:
@@ -96,8 +96,8 @@ class Catalog:
 
     def keep_number(self, load_seq: int) -> None:
         """Count on from here, also when the row that holds the number is deleted or lies in another catalog."""
-        self._load_seq = None
         self.db.execute("INSERT INTO load_floor VALUES (?)", [load_seq])
+        self._load_seq = None
 
     def bytes_since(self, load_seq: int) -> int:
         """Bytes, as they lie in storage, of the objects that loads after `load_seq` read."""

@@ -4,7 +4,7 @@ A check is never skipped and never repairs; one bad row keeps the new snapshot f
 people must see the page that shows them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +82,19 @@ def _column_check(model: Model, column: str, test: Any) -> Check:
 
 def check_news(builder: Builder, model: Model) -> list[Verdict]:
     """Run all checks of one model on the rows that readers do not have yet."""
+    return _check(builder, model, builder.news())
+
+
+def check_all_news(builder: Builder) -> list[Verdict]:
+    """The same of every model, once all are built."""
+    news = builder.news()
+    return [row for model in builder.models.values() for row in _check(builder, model, news)]
+
+
+def _check(builder: Builder, model: Model, news: Mapping[str, str | None]) -> list[Verdict]:
     if model.kind == "table":  # built whole, so checked whole
         return run_checks(builder.db, model)
-    return run_checks(builder.db, model, builder.news().get(model.name, "false"))
+    return run_checks(builder.db, model, news.get(model.name, "false"))
 
 
 def run_checks(db: duckdb.DuckDBPyConnection, model: Model, where: str | None = None) -> list[Verdict]:

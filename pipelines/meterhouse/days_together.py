@@ -12,7 +12,7 @@ import duckdb
 from meterhouse import key_days
 from meterhouse.models import DAYS_SEEN, Model
 
-Ties = list[tuple[date, date]]  # each way one holds for the other
+Ties = list[tuple[date, date]]  # the day of a key, and a far one on which it was seen too
 
 OBSERVED_ON = "observed_on"  # column of a model that places observations: the day under which the lake holds each
 SCHEMA = "CREATE TABLE IF NOT EXISTS tied_days (model VARCHAR, day DATE, seen_on DATE)"
@@ -25,8 +25,9 @@ def is_wide(model: Model) -> bool:
 
 
 class DaysTogether:
-    """The ties of one working database: every model asks, few change them, and the tables may be long, so they are read once, and
-    again after a change.
+    """The ties of one working database.
+
+    Every model asks for them, few change them, and the tables may be long: they are read once, and again after a change.
     """
 
     def __init__(self, db: duckdb.DuckDBPyConnection, models: Container[str]) -> None:
@@ -52,7 +53,7 @@ class DaysTogether:
         tables = self.db.execute(
             "SELECT table_name FROM duckdb_columns() WHERE column_name = ?", [OBSERVED_ON]
         ).fetchall()
-        pairs = [f"SELECT day, {OBSERVED_ON} FROM {name} WHERE abs(day - {OBSERVED_ON}) > 1"
+        pairs = [f"SELECT DISTINCT day, {OBSERVED_ON} FROM {name} WHERE abs(day - {OBSERVED_ON}) > 1"
                  for (name,) in tables if name in self.models]  # fmt: skip
         return self.db.execute(" UNION ".join(pairs)).fetchall() if pairs else []
 

@@ -17,8 +17,11 @@ _COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER 
 
 def follow(catalog: Catalog, state: BuildState) -> None:
     """Bring the copy up to date, and note which objects readers do not have yet."""
+    if state.ledger_seq == catalog.load_seq:
+        return
     copy = _Copy(catalog, state)
     if copy.load_seq == catalog.load_seq and copy.is_equal:
+        state.ledger_seq = copy.load_seq
         return
     state.db.execute("BEGIN")
     try:
@@ -30,6 +33,7 @@ def follow(catalog: Catalog, state: BuildState) -> None:
         state.db.execute("ROLLBACK")  # also of the frames that were registered
         raise
     state.db.execute("COMMIT")
+    state.ledger_seq = catalog.load_seq
 
 
 class _Copy:

@@ -121,7 +121,7 @@ def read_header(path: Path, allowed: tuple[str, ...]) -> tuple[dict[str, Any], s
 
 @functools.lru_cache(maxsize=100)
 def _statements(sql: str) -> tuple[exp.Expr, ...]:
-    """The trees, which nobody may change: parsing once is most of what a run costs that finds nothing to do."""
+    """The trees, which nobody may change: several properties need one, and parsing is a good part of a run that finds nothing."""
     return tuple(row for row in sqlglot.parse(sql, dialect="duckdb") if row)
 
 

@@ -63,5 +63,5 @@ def build_and_check(
 ) -> list[Built]:
     """Bring every model up to date; raises CheckError when a promise is broken."""
     built = build_models(builder)
-    checks.require([row for model in builder.models.values() for row in checks.check_news(builder, model)])
+    checks.require(checks.check_all_news(builder))
     return built

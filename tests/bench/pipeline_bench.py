@@ -44,7 +44,7 @@ spent = [time.process_time()]
 with Catalog(data) as catalog, Builder(catalog, seeds.read_seeds(Storage(sys.argv[1]))) as builder:
     builder.build_all()
     spent.append(time.process_time())
-    checks.require([row for model in builder.models.values() for row in checks.check_news(builder, model)])
+    checks.require(checks.check_all_news(builder))
     spent.append(time.process_time())
     snapshot.publish(builder)
     spent.append(time.process_time())

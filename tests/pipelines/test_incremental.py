@@ -1,15 +1,24 @@
 """Tables built run after run equal those of one build from nothing, whatever was seen how often, by whom and on which days."""
 
+import contextlib
 import os
 import random
 from datetime import date
 
 import pytest
 
-from meterhouse import days_together
+from meterhouse import days_together, key_days
+from meterhouse.build import Builder
+from meterhouse.build_state import BuildState
+from meterhouse.catalog import Catalog
+from meterhouse.days_together import DaysTogether
 from meterhouse.errors import MeterhouseError
+from meterhouse.load import load
+from meterhouse.lock import run_lock
 from meterhouse.paths import DataDir
 from meterhouse.run import run
+from meterhouse.seeds import read_seeds
+from meterhouse.storage import Storage
 from pipelines import raw  # noqa: TID251 - the folder of these tests
 
 SEEDS = range(int(os.environ.get("METERHOUSE_FAULT_ROUNDS", "50")) // 25)
@@ -51,6 +60,38 @@ def test_tables_built_run_after_run_equal_those_of_one_build(tmp_path, monkeypat
         run(str(bucket), data)
     run(str(bucket), again)
     assert raw.fingerprint(data) == raw.fingerprint(again)
+
+
+def test_what_a_builder_remembers_is_what_its_tables_say_also_of_a_change_that_was_taken_back(tmp_path, monkeypatch):
+    chance, bucket, data = random.Random(4), tmp_path / "bucket", DataDir(tmp_path / "data")
+    bucket.mkdir()
+    storage = Storage(str(bucket))
+
+    def taken_back(*_):
+        raise ArithmeticError("no more")
+
+    for seq in range(1, 4):
+        raw.segment(bucket, [told(chance) for _ in range(30)], seq=seq)
+        with run_lock(data), Catalog(data) as catalog, Builder(catalog, read_seeds(storage)) as builder:
+            load(storage, catalog)
+            for model in builder.models.values():
+                with monkeypatch.context() as patched:
+                    patched.setattr(key_days, "stamp", taken_back)
+                    with contextlib.suppress(ArithmeticError):
+                        builder.build(model)
+                assert remembered(builder.state, builder.together) == remembered_anew(builder), model.name
+                builder.build(model)
+                assert remembered(builder.state, builder.together) == remembered_anew(builder), model.name
+            assert any(ties for _, ties in remembered_anew(builder)[1]), "no day was tied to a far one"
+
+
+def remembered(state: BuildState, together: DaysTogether) -> tuple[dict, list]:
+    return {**state.watermarks()}, [(day, together.tied([date(2026, 3, day)])) for day in DAYS]
+
+
+def remembered_anew(builder: Builder) -> tuple[dict, list]:
+    with builder.db.cursor() as db:
+        return remembered(BuildState(db), DaysTogether(db, builder.models))
 
 
 def test_groups_of_days_are_bounded_by_rows_and_by_days():

@@ -6,12 +6,15 @@ import random
 import duckdb
 import pytest
 
-from meterhouse import reload
+from meterhouse import checks, reload
+from meterhouse.build import Builder
 from meterhouse.catalog import LEDGER_TABLES, Catalog
+from meterhouse.load import load
 from meterhouse.lock import run_lock
 from meterhouse.paths import DataDir
 from meterhouse.run import run
-from meterhouse.snapshot import reading
+from meterhouse.seeds import read_seeds
+from meterhouse.snapshot import publish, reading
 from meterhouse.storage import Storage
 from pipelines import raw  # noqa: TID251 - the folder of these tests
 
@@ -63,6 +66,22 @@ def test_readers_have_the_ledger_as_it_is(tmp_path, seed):
             getattr(house, what)()
         if run(str(house.bucket), house.data).published:
             assert of_readers(house.data) == of_catalog(house.data)
+
+
+def test_a_load_after_the_builder_was_opened_is_in_the_ledger_of_its_tables(tmp_path):
+    """As in a run of Dagster's that builds a table of seeds alone before it loads."""
+    house = House(tmp_path, random.Random(1))
+    run(str(house.bucket.parent), house.data)
+    house.arrives()
+    storage = Storage(str(house.bucket))
+    with run_lock(house.data), Catalog(house.data) as catalog, Builder(catalog, read_seeds(storage)) as builder:
+        builder.build(builder.models["stg_prices"])
+        load(storage, catalog)
+        builder.build_all()
+        checks.require(checks.check_all_news(builder))
+        publish(builder)
+    assert of_readers(house.data) == of_catalog(house.data)
+    assert raw.rows(house.data, "SELECT sum(objects) FROM rpt_accounting") == [(1,)]
 
 
 def test_rows_that_are_gone_are_gone_for_readers_too(tmp_path):

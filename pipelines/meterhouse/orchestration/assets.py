@@ -119,8 +119,7 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
         seconds = _since(began)
         verdicts = checks.check_news(workshop.builder, model)
         if model.kind == "daily":
-            counts = f"SELECT CAST(day AS VARCHAR), count(*) FROM {model.name} GROUP BY 1"
-            rows = dict(workshop.builder.db.execute(counts).fetchall())
+            rows = workshop.builder.state.rows_by_day(model.name)
             for key in context.partition_keys:
                 context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
         return dg.MaterializeResult(

@@ -56,7 +56,7 @@ class Workshop(dg.ConfigurableResource):
 
     @property
     def builder(self) -> Builder:
-        """The working database; opened after the load, because it copies the ledger."""
+        """The working database, which follows what is loaded while it is open."""
         if self._builder is None:
             self._builder = self._stack.enter_context(Builder(self.catalog, seeds.read_seeds(self.storage)))
         return self._builder
