@@ -22,7 +22,7 @@ from meterhouse.days_together import DaysTogether
 from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models
 
-MEMORY = "1GB"  # for DuckDB, which spills what does not fit; the process takes half as much again
+MEMORY = "768MB"  # for DuckDB, which spills what does not fit; the process takes more than half as much again
 GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
 GROUP_DAYS = 31  # and as many days of a thin history: each has files of its own, whose buffers DuckDB does not count
 
