@@ -45,5 +45,10 @@ class LockedError(MeterhouseError):
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether somebody pressed Ctrl-C; a query of DuckDB's that was at work ends in a plain RuntimeError of these words."""
-    return isinstance(error, KeyboardInterrupt) or (type(error) is RuntimeError and str(error) == "Query interrupted")
+    """Whether somebody ended the process: Ctrl-C, Dagster's word for it, or a plain RuntimeError when DuckDB was at work.
+
+    What is no Exception is one, but for a panic of a library in Rust.
+    """
+    if isinstance(error, Exception):
+        return type(error) is RuntimeError and str(error) == "Query interrupted"
+    return type(error).__name__ != "PanicException"

@@ -21,7 +21,7 @@ columns = {json.dumps({name: _CLICKHOUSE.get(type_, "Nullable(String)") for name
 listed = ", ".join(f"{{name}} {{type_}}" for name, type_ in columns.items())
 source = f"file('{{sys.argv[1]}}/*.jsonl.gz', JSONEachRow, '{{listed}}')"
 chdb.query(f"SELECT * FROM {{source}} LIMIT 1 BY event_id INTO OUTFILE '{{sys.argv[2]}}' TRUNCATE FORMAT Parquet SETTINGS max_threads = 2, "
-           "input_format_allow_errors_num = 1000000, input_format_skip_unknown_fields = 1, engine_file_truncate_on_insert = 1")
+           "input_format_allow_errors_num = 1000000, input_format_skip_unknown_fields = 1")
 print("chdb " + chdb.__version__)
 """
 _POLARS = {"BIGINT": "Int64", "BOOLEAN": "Boolean", "VARCHAR[]": "List(pl.String)"}

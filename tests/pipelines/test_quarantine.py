@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import dagster as dg
+import polars as pl
 import pytest
 
 from meterhouse import segments
@@ -129,9 +131,11 @@ def test_an_object_that_was_set_aside_last_reaches_the_tables_after_a_retry(tmp_
     assert raw.rows(data, "SELECT count(*) FROM fct_requests") == [(1,)]
 
 
-@pytest.mark.parametrize(
-    "end", [StorageError("bucket: is away; run again"), KeyboardInterrupt(), RuntimeError("Query interrupted")]
-)
+ENDS = [StorageError("bucket: is away; run again"), KeyboardInterrupt(), RuntimeError("Query interrupted"),
+        dg.DagsterExecutionInterruptedError()]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_a_load_that_storage_fails_or_somebody_ends_holds_nothing_against_the_objects(tmp_path, monkeypatch, end):
     bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
     raw.segment(bucket, [raw.event()])
@@ -145,6 +149,21 @@ def test_a_load_that_storage_fails_or_somebody_ends_holds_nothing_against_the_ob
             with pytest.raises(type(end)):
                 raw.run(str(bucket), data)
     assert raw.run(str(bucket), data).loaded.rows == 1
+
+
+@pytest.mark.parametrize("end", [RecursionError("too deep"), pl.exceptions.PanicException("a defect")])
+def test_an_object_on_which_a_library_fails_is_set_aside(tmp_path, monkeypatch, end):
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    raw.segment(bucket, [raw.event()])
+
+    def ended(*_):
+        raise end
+
+    monkeypatch.setattr("meterhouse.batch.fetched", ended)
+    for _ in range(3):
+        with pytest.raises(type(end)):
+            raw.run(str(bucket), data)
+    assert "is set aside" in " ".join(raw.run(str(bucket), data).loaded.problems)
 
 
 def test_an_event_that_came_with_a_suspect_clock_counts_once_when_it_comes_again(tmp_path):
