@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 from meterhouse.ledger import Fetched, fetched
 from meterhouse.parse import Parsed, parse
-from meterhouse.segments import Body
+from meterhouse.segments import LINE_COST, Body
 from meterhouse.storage import RawObject, Storage
 
 PARSERS = 2  # slices parsed at once: what does it, Polars, lets other threads run
@@ -23,7 +23,7 @@ class Batch:
         self._bodies: list[Body] = []
         self._waiting = 0
         self._parser = parser
-        self._parsing: deque[Future[Parsed]] = deque()
+        self._parsing: deque[tuple[Future[Parsed], int]] = deque()  # with what its lines take if all are rejected
 
     def add(self, one: Fetched) -> None:
         """Take one more object, and its lines out of it."""
@@ -36,17 +36,22 @@ class Batch:
         one.segment.bodies = []
 
     def _parse(self) -> None:
-        """Have parsed what waits; the oldest slice is awaited, so that they do not pile up."""
-        self._parsing.append(self._parser.submit(parse, self._bodies))
+        """Have parsed what waits; the oldest slices are awaited, so that neither they nor very many lines pile up."""
+        at_worst = LINE_COST * sum(body.count for body in self._bodies)
+        self._parsing.append((self._parser.submit(parse, self._bodies), at_worst))
         self._bodies, self._waiting = [], 0
-        while len(self._parsing) > PARSERS:
-            self.parsed.extend(self._parsing.popleft().result())
+        while len(self._parsing) > PARSERS or sum(cost for _, cost in self._parsing) >= BATCH_BYTES:
+            self._await_oldest()
+
+    def _await_oldest(self) -> None:
+        parsed, _ = self._parsing.popleft()
+        self.parsed.extend(parsed.result())
 
     def close(self) -> None:
         """Parse what waits, to the end."""
         self._parse()
         while self._parsing:
-            self.parsed.extend(self._parsing.popleft().result())
+            self._await_oldest()
 
     @property
     def is_full(self) -> bool:

@@ -101,7 +101,7 @@ def test_every_announced_event_of_an_object_with_a_header_is_accounted_for(bad_o
 
 
 @pytest.mark.fault("L6")
-def test_small_objects_of_very_many_lines_stay_below_a_gigabyte(tmp_path):
+def test_small_objects_of_very_many_lines_do_not_pile_up(tmp_path):
     bomb = gzip.compress(b"[]\n" * 340_000)
     for number in range(4):
         raw.put(tmp_path / "bucket", bomb, name=f"{number:04d}.jsonl.gz")
@@ -119,5 +119,5 @@ def test_small_objects_of_very_many_lines_stay_below_a_gigabyte(tmp_path):
                           capture_output=True, text=True, check=True)  # fmt: skip
     rows, megabytes = map(int, done.stdout.split())
     assert rows == 1
-    assert megabytes < 1024
+    assert megabytes < 800  # one such object takes 500, one more is read ahead; three in a batch took a gigabyte
     print(f"{megabytes} MB")
