@@ -114,25 +114,27 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
         pool=POOL,
     )
     def asset(context: dg.AssetExecutionContext, workshop: Workshop) -> dg.MaterializeResult:
-        began = time.monotonic()
-        built = workshop.builder.build(model, _asked_days(context, model))
-        seconds = _since(began)
-        verdicts = checks.check_news(workshop.builder, model)
-        if model.kind == "daily":
-            rows = workshop.builder.state.rows_by_day(model.name)
-            for key in context.partition_keys:
-                context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
-        return dg.MaterializeResult(
-            metadata={"rows_built": built.rows, "seconds": seconds},
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=row.is_passed, check_name=row.check.name, metadata={"bad_rows": row.bad_count}
-                )
-                for row in verdicts
-            ],
-        )
+        return _materialize(model, context, workshop)
 
     return asset
+
+
+def _materialize(model: Model, context: dg.AssetExecutionContext, workshop: Workshop) -> dg.MaterializeResult:
+    began = time.monotonic()
+    built = workshop.builder.build(model, _asked_days(context, model))
+    seconds = _since(began)
+    verdicts = checks.check_news(workshop.builder, model)
+    if model.kind == "daily":
+        rows = workshop.builder.state.rows_by_day(model.name)
+        for key in context.partition_keys:
+            context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
+    return dg.MaterializeResult(
+        metadata={"rows_built": built.rows, "seconds": seconds},
+        check_results=[
+            dg.AssetCheckResult(passed=row.is_passed, check_name=row.check.name, metadata={"bad_rows": row.bad_count})
+            for row in verdicts
+        ],
+    )
 
 
 def _asked_days(context: dg.AssetExecutionContext, model: Model) -> list[date] | None:
