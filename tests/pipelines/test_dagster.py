@@ -180,6 +180,29 @@ def test_a_backfill_rebuilds_exactly_the_days_that_were_asked_for(house, tmp_pat
             (date(2026, 3, 3),), (date(2026, 3, 4),), (date(2026, 3, 5),)]  # fmt: skip
 
 
+def test_materialize_all_without_a_shared_lake_succeeds_and_publishes_other_days_that_are_due(
+    house, tmp_path, monkeypatch
+):
+    root, _ = house
+    shutil.copytree(root, tmp_path / "all", symlinks=True)
+    raw.segment(tmp_path / "all/bucket", [raw.event("prompt", "2026-03-02T20:00:00Z", key=("all",))], seq=90)
+    data = DataDir(tmp_path / "all/data")
+    picked = set(graph()["assets"]) - {"audit", "weekly_report"}  # the first is slow, the other wants data of last week
+    monkeypatch.setenv("METERHOUSE_STORAGE_RAW", str(tmp_path / "all/bucket"))
+    monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(data.root))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            partition_key="2026-03-06",
+            asset_selection=[dg.AssetKey(name) for name in sorted(picked)],
+        )
+        assert result.success
+        done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert done == picked - {"shared_lake"}
+    assert raw.rows(data, "SELECT sum(loaded) FROM rpt_accounting") == [(21,)]
+    assert raw.rows(data, "SELECT count(*) FROM fct_prompts WHERE day = '2026-03-02'") == [(2,)]
+
+
 def test_a_broken_promise_fails_the_run_and_publishes_nothing(house, tmp_path):
     root, _ = house
     shutil.copytree(root, tmp_path / "broken", symlinks=True)
