@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,6 @@ from meterhouse import checks, compaction, delta, shared_lake, snapshot
 from meterhouse import load as loading
 from meterhouse.audit import audit as run_audit
 from meterhouse.audit import tables
-from meterhouse.build import Builder
 from meterhouse.lineage import load_lineage
 from meterhouse.models import Model, load_models
 from meterhouse.orchestration.workshop import Workshop
@@ -55,15 +54,14 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 3)
 
 
-@dg.asset(name="shared_lake", group_name="lake", deps=["lake"], kinds={"deltalake"}, pool=POOL, output_required=False)
-def shared_lake_tables(context: dg.AssetExecutionContext, workshop: Workshop) -> Iterator[dg.MaterializeResult]:
+@dg.asset(name="shared_lake", group_name="lake", deps=["lake"], kinds={"deltalake"}, pool=POOL)
+def shared_lake_tables(workshop: Workshop) -> dg.MaterializeResult:
     """The lake's Delta tables on object storage, for engines on other machines; nothing where no `[storage] lake` is set."""
     began, place = time.monotonic(), read_settings().storage_lake
-    if not place:
-        context.log.info("no [storage] lake is set, so the lake is not shared")
-        return
+    if not place:  # a backfill of everything wants an answer of each asset
+        return dg.MaterializeResult(metadata={"tables": 0, "note": "no [storage] lake is set"})
     done = shared_lake.follow(workshop.catalog.data, place)
-    yield dg.MaterializeResult(
+    return dg.MaterializeResult(
         metadata={"tables": done.tables, "files": done.files, "bytes": done.bytes, "seconds": _since(began)}
     )
 
@@ -125,7 +123,7 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
 
 def _materialize(model: Model, context: dg.AssetExecutionContext, workshop: Workshop) -> dg.MaterializeResult:
     began = time.monotonic()
-    rows_built = _build(workshop.builder, model, _asked_days(context, model))
+    built = workshop.builder.build(model, _asked_days(context, model))
     seconds = _since(began)
     verdicts = checks.check_news(workshop.builder, model)
     if model.kind == "daily":
@@ -133,19 +131,12 @@ def _materialize(model: Model, context: dg.AssetExecutionContext, workshop: Work
         for key in context.partition_keys:
             context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
     return dg.MaterializeResult(
-        metadata={"rows_built": rows_built, "seconds": seconds},
+        metadata={"rows_built": built.rows, "seconds": seconds},
         check_results=[
             dg.AssetCheckResult(passed=row.is_passed, check_name=row.check.name, metadata={"bad_rows": row.bad_count})
             for row in verdicts
         ],
     )
-
-
-def _build(builder: Builder, model: Model, asked: list[date] | None) -> int:
-    """Build what is due and the days that were asked for. Only these, and the run's snapshot would mix the states of two loads."""
-    due = builder.build(model)
-    rest = set(asked or ()).difference(due.days or ()) if due.days is not None else ()
-    return due.rows + (builder.build(model, rest).rows if rest else 0)
 
 
 def _asked_days(context: dg.AssetExecutionContext, model: Model) -> list[date] | None:
