@@ -116,7 +116,7 @@ def test_a_bad_statement_is_one_line_and_exit_code_1(house, statement):
     assert_one_line(done, "sql: ")
 
 
-def test_ctrl_c_in_the_middle_of_a_statement_is_one_line(house):
+def test_a_statement_that_duckdb_gave_up_for_ctrl_c_is_one_line(house):
     """What DuckDB raises is given, not provoked: with two threads it may first finish a task, which can take as long as it likes."""
     code = (
         "import sys; from meterhouse import __main__, adhoc\n"
