@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meterhouse import __version__
+from meterhouse import __version__, interrupts
 from meterhouse.errors import MeterhouseError, is_interrupt
 from meterhouse.paths import DataDir
 from meterhouse.settings import Settings, read_settings
@@ -18,7 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; gives the exit code: 0 done, 1 failed, 2 misused, 75 another run is at work."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options, read_settings()) or 0
+        with interrupts.ends_at_second():
+            return options.command(options, read_settings()) or 0
     except MeterhouseError as error:
         print(f"meterhouse: {error}", file=sys.stderr)
         return error.exit_code

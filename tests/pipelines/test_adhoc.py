@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -128,6 +129,31 @@ def test_a_statement_that_duckdb_gave_up_for_ctrl_c_is_one_line(house):
         capture_output=True, text=True, check=False)  # fmt: skip
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "meterhouse: interrupted; what was done is kept, run again to go on\n"
+
+
+STUCK = """
+import signal, sys
+from meterhouse import __main__, adhoc
+def stuck(*of, **how):
+    signal.alarm(120)  # ends this process, with another code than the one that is wanted
+    signal.signal(signal.SIGINT, lambda *of: print("asked to end", flush=True))  # and DuckDB finishes its tasks first
+    print("at work", flush=True)
+    while True: pass
+adhoc.sql = stuck; sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+def test_the_second_ctrl_c_ends_a_statement_that_does_not_end(house):
+    command = [sys.executable, "-c", STUCK, "sql", "--data", str(house / "data"), "SELECT 1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "asked to end\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "meterhouse: ended at once; what was done is kept, run again to go on"
 
 
 def assert_one_line(done, *parts: str) -> None:
