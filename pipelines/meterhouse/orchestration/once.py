@@ -11,7 +11,7 @@ import dagster as dg
 from meterhouse import load as loading
 from meterhouse.definitions import defs
 from meterhouse.errors import CheckError
-from meterhouse.orchestration import in_process, triggers
+from meterhouse.orchestration import event_log, in_process, triggers
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.paths import DataDir
 from meterhouse.run import Outcome
@@ -38,7 +38,7 @@ def _instance(data: DataDir) -> Iterator[dg.DagsterInstance]:
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes((Path(__file__).parent / "dagster.yaml").read_bytes())
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance, event_log.kept_open(instance):
         in_process.fail_abandoned(instance)
         yield instance
 

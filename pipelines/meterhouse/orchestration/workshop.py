@@ -11,7 +11,7 @@ from meterhouse import seeds
 from meterhouse.build import Builder
 from meterhouse.catalog import Catalog
 from meterhouse.lock import run_lock
-from meterhouse.orchestration import in_process
+from meterhouse.orchestration import event_log, in_process
 from meterhouse.paths import DataDir
 from meterhouse.settings import read_settings
 from meterhouse.storage import Storage
@@ -34,6 +34,7 @@ class Workshop(dg.ConfigurableResource):
         with contextlib.ExitStack() as self._stack:
             if context.instance and context.run:
                 self._stack.enter_context(in_process.at_work(context.instance, context.run.run_id))
+                self._stack.enter_context(event_log.kept_open(context.instance))
             yield self
 
     @property
