@@ -107,33 +107,29 @@ class Builder:
         )
         return None if built_with == now else reseed.first_day_since(self.db, built_with, now)
 
-    def build(self, model: Model, days: Iterable[date] | None = None) -> Built:
-        """Bring one model up to date, or rebuild the given days of it whatever its watermark."""
+    def build(self, model: Model, asked: Iterable[date] = ()) -> Built:
+        """Bring one model up to date, and rebuild the days of a daily one that are asked for besides."""
         ledger_copy.follow(self.catalog, self.state)  # a load may have come since
         if model.kind == "view":
             self._provide(model, None)
             return Built(model.name, 0, ())
         is_same = self._is_same(model)
-        days = days if is_same and model.kind == "daily" else None
-        if (
-            days is None
-            and self.state.watermark(model.name) == self._state_of(model)
-            and not keyed.is_due(self.db, model)
-        ):
+        asked = sorted(asked) if is_same and model.kind == "daily" else []
+        if not asked and self.state.watermark(model.name) == self._state_of(model) and not keyed.is_due(self.db, model):
             return Built(model.name, 0, ())
         if model.kind == "keyed" and is_same and keyed.is_known(self.db, model):
             return Built(model.name, self._commit(model, lambda: self._replace_keys(model), ()), None)
-        wanted = sorted(set(days)) if days is not None else self.due_days(model)
+        wanted = sorted({*asked, *self.due_days(model)})
         if model.kind != "daily" or not is_same:
             return self._build_whole(model, wanted)
-        moved = self._compute(model, wanted, is_asked=days is not None)
+        moved = self._compute(model, wanted, is_asked=bool(asked))
         replaced = sorted({*wanted, *moved})
 
         def fill() -> int:
             self.state.move(moved, self.catalog.load_seq)
             return self._replace_days(model)
 
-        return Built(model.name, self._commit(model, fill, replaced, moves_watermark=days is None), tuple(replaced))
+        return Built(model.name, self._commit(model, fill, replaced), tuple(replaced))
 
     def adopt(self, model: Model, folder: Path) -> Built:
         """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
@@ -157,18 +153,15 @@ class Builder:
 
         return Built(model.name, self._commit(model, fill), None)
 
-    def _commit(
-        self, model: Model, change: Callable[[], int], days: Sequence[date] | None = None, moves_watermark: bool = True
-    ) -> int:
+    def _commit(self, model: Model, change: Callable[[], int], days: Sequence[date] | None = None) -> int:
         """Change the table, all or some days of it, and remember that, in one transaction; gives the number of new rows."""
         self.db.execute("BEGIN")
         try:
             rows = change()
             self.state.change(model.name, days)
             keyed.settle(self.db, model)
-            if moves_watermark:
-                self.state.advance(model.name, *self._state_of(model), rows)
-                key_days.stamp(self.db, model)
+            self.state.advance(model.name, *self._state_of(model), rows)
+            key_days.stamp(self.db, model)
         except BaseException:
             self.state.forget()
             self.together.forget()

@@ -6,6 +6,7 @@ import pytest
 
 from meterhouse.paths import DataDir
 from meterhouse.run import run
+from pipelines import dagster_houses  # noqa: TID251 - tests/pipelines
 from pipelines.postbox import Postbox, running  # noqa: TID251 - tests/pipelines
 from pipelines.spending import Spent, found, sessions, ship  # noqa: TID251
 
@@ -36,3 +37,10 @@ def fresh(told, tmp_path):
     copy.snapshots.mkdir(parents=True)
     copy.current.symlink_to(data.current.resolve())
     return str(bucket), copy
+
+
+@pytest.fixture(scope="session")
+def dagster_house(tmp_path_factory):
+    """A folder with a bucket and the data directory that Dagster built from it, and the outcome; not to be changed."""
+    root = tmp_path_factory.mktemp("dagster_house")
+    return root, dagster_houses.make(root)

@@ -6,11 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from meterhouse import checks, compaction
@@ -21,10 +19,10 @@ from meterhouse.orchestration import in_process, once, triggers
 from meterhouse.orchestration.workshop import Workshop
 from meterhouse.paths import DataDir
 from pipelines import raw  # noqa: TID251 - the folder of these tests
+from pipelines.dagster_houses import DAYS, told  # noqa: TID251
 
 SNAPSHOT = Path(__file__).with_name("dagster_graph.json")
 UPDATE = "METERHOUSE_UPDATE_SNAPSHOTS"
-DAYS = ["2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05", "2026-03-06"]
 
 
 def graph() -> dict:
@@ -80,23 +78,8 @@ def test_sensors_and_schedules_run_without_being_switched_on():
     assert {row.default_status for row in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """A small house that Dagster built; `home` is its DAGSTER_HOME."""
-    root = tmp_path_factory.mktemp("house")
-    for seq, day in enumerate(DAYS, start=1):
-        rows = [raw.event(at=f"{day}T10:00:00Z", key=(day, n), response_id=f"msg_{day}{n:020d}") for n in range(seq)]
-        raw.segment(root / "bucket", [*rows, raw.event("prompt", f"{day}T09:00:00Z")], seq=seq)
-    raw.roster(root / "bucket", ["p1,search,engineer,true,2026-01-01,"], ["search,core,cc1,lead,2026-01-01,"])
-    saved = os.environ.pop("DAGSTER_HOME", None)
-    outcome = once.run(str(root / "bucket"), DataDir(root / "data"))
-    yield root, outcome
-    if saved:
-        os.environ["DAGSTER_HOME"] = saved
-
-
-def test_one_run_materialises_everything_and_the_next_command_finds_nothing(house):
-    root, outcome = house
+def test_one_run_materialises_everything_and_the_next_command_finds_nothing(dagster_house):
+    root, outcome = dagster_house
     assert outcome.loaded.rows == 20
     assert outcome.published is not None
     command = ("run", "--raw", str(root / "bucket"), "--data", str(root / "data"))
@@ -112,16 +95,8 @@ def test_one_run_materialises_everything_and_the_next_command_finds_nothing(hous
             assert instance.get_latest_materialization_event(dg.AssetKey(name)) is not None, name
 
 
-def told(instance, asset: str, partition: str | None = None) -> dict:
-    """Metadata of the newest materialization, of one partition."""
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition] if partition else None), 1
-    ).records
-    return {name: value.value for name, value in records[0].asset_materialization.metadata.items()}
-
-
-def test_runs_show_rows_bytes_quarantined_lines_and_seconds(house):
-    root, _ = house
+def test_runs_show_rows_bytes_quarantined_lines_and_seconds(dagster_house):
+    root, _ = dagster_house
     shipped = sum(path.stat().st_size for path in (root / "bucket/raw").rglob("*.gz"))
     with dg.DagsterInstance.from_config(str(root / "data" / "dagster")) as instance:
         load, snapshot = told(instance, "lake"), told(instance, "snapshot")
@@ -132,8 +107,8 @@ def test_runs_show_rows_bytes_quarantined_lines_and_seconds(house):
     assert by_day == {day: seq for seq, day in enumerate(DAYS, start=1)}
 
 
-def test_the_nightly_upkeep_compacts_and_vacuums_and_says_so(house, tmp_path, monkeypatch):
-    root, _ = house
+def test_the_nightly_upkeep_compacts_and_vacuums_and_says_so(dagster_house, tmp_path, monkeypatch):
+    root, _ = dagster_house
     shutil.copytree(root / "data", tmp_path / "data", symlinks=True)
     monkeypatch.setattr(compaction, "MAX_FILES", 0)
     resources = {"workshop": Workshop(raw=str(root / "bucket"), data=str(tmp_path / "data"))}
@@ -143,65 +118,13 @@ def test_the_nightly_upkeep_compacts_and_vacuums_and_says_so(house, tmp_path, mo
     assert (metadata["days_compacted"], metadata["dagster/row_count"], metadata["files_removed"]) == (10, 20, 0)
 
 
-def test_dagster_and_the_plain_run_give_the_same_tables(house, tmp_path):
-    root, _ = house
+def test_dagster_and_the_plain_run_give_the_same_tables(dagster_house, tmp_path):
+    root, _ = dagster_house
     assert raw.fingerprint(root / "data") == raw.fingerprint(raw.published(root / "bucket", tmp_path / "data"))
 
 
-def test_a_load_of_one_late_day_materialises_that_day_and_its_neighbours(house, tmp_path):
-    root, _ = house
-    shutil.copytree(root, tmp_path / "late", symlinks=True)
-    raw.segment(tmp_path / "late/bucket", [raw.event("prompt", "2026-03-04T20:00:00Z", key=("late",))], seq=90)
-    data = DataDir(tmp_path / "late/data")
-    assert once.run(str(tmp_path / "late/bucket"), data).loaded.rows == 1
-    with dg.DagsterInstance.from_config(str(data.dagster_home)) as instance:
-        run = next(run for run in instance.get_runs() if run.job_name == "build")
-        assert (run.tags[triggers.RANGE_START], run.tags[triggers.RANGE_END]) == ("2026-03-03", "2026-03-05")
-    assert raw.rows(data, "SELECT count(*) FROM fct_prompts WHERE day = '2026-03-04'") == [(2,)]
-
-
-@pytest.mark.fault("L10")
-def test_a_backfill_rebuilds_exactly_the_days_that_were_asked_for(house, tmp_path):
-    root, _ = house
-    shutil.copytree(root, tmp_path / "again", symlinks=True)
-    data = DataDir(tmp_path / "again/data")
-    with duckdb.connect(str(data.build)) as db:  # what a backfill repairs
-        db.execute("UPDATE fct_requests SET branch = 'damaged'")
-    tags = {triggers.RANGE_START: "2026-03-03", triggers.RANGE_END: "2026-03-05"}
-    resources = {"workshop": Workshop(raw=str(tmp_path / "again/bucket"), data=str(data.root))}
-    with dg.DagsterInstance.from_config(str(data.dagster_home)) as instance:
-        job = defs.resolve_job_def("build")
-        result = job.execute_in_process(instance=instance, tags=tags, resources=resources)
-        assert result.success
-        asked = {event.partition for event in result.asset_materializations_for_node("fct_requests")}
-    assert asked == {"2026-03-03", "2026-03-04", "2026-03-05"}
-    with duckdb.connect(str(data.build), read_only=True) as db:
-        assert db.execute("SELECT day FROM fct_requests WHERE branch IS NULL GROUP BY 1 ORDER BY 1").fetchall() == [
-            (date(2026, 3, 3),), (date(2026, 3, 4),), (date(2026, 3, 5),)]  # fmt: skip
-
-
-def test_materialize_all_succeeds_without_a_shared_lake(house, tmp_path, monkeypatch):
-    root, _ = house
-    shutil.copytree(root, tmp_path / "all", symlinks=True)
-    raw.segment(tmp_path / "all/bucket", [raw.event("prompt", "2026-03-02T20:00:00Z", key=("all",))], seq=90)
-    data = DataDir(tmp_path / "all/data")
-    picked = set(graph()["assets"]) - {"audit", "weekly_report"}  # the first is slow, the other wants data of last week
-    monkeypatch.setenv("METERHOUSE_STORAGE_RAW", str(tmp_path / "all/bucket"))
-    monkeypatch.setenv("METERHOUSE_STORAGE_DATA", str(data.root))
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance,
-            partition_key="2026-03-06",
-            asset_selection=[dg.AssetKey(name) for name in sorted(picked)],
-        )
-        assert result.success
-        done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-    assert done == picked
-    assert raw.rows(data, "SELECT sum(loaded) FROM rpt_accounting") == [(21,)]
-
-
-def test_a_broken_promise_fails_the_run_and_publishes_nothing(house, tmp_path):
-    root, _ = house
+def test_a_broken_promise_fails_the_run_and_publishes_nothing(dagster_house, tmp_path):
+    root, _ = dagster_house
     shutil.copytree(root, tmp_path / "broken", symlinks=True)
     raw.roster(tmp_path / "broken/bucket", ["p1,search,engineer,true,2026-01-01,", "p1,pay,engineer,true,2026-02-01,"])
     data = DataDir(tmp_path / "broken/data")
@@ -212,8 +135,8 @@ def test_a_broken_promise_fails_the_run_and_publishes_nothing(house, tmp_path):
         assert data.current.resolve() == before
 
 
-def test_the_sensor_asks_once_for_each_new_listing(house, monkeypatch):
-    root, _ = house
+def test_the_sensor_asks_once_for_each_new_listing(dagster_house, monkeypatch):
+    root, _ = dagster_house
     monkeypatch.setenv("METERHOUSE_STORAGE_RAW", str(root / "bucket"))
     first = triggers.new_objects(dg.build_sensor_context())
     assert isinstance(first, dg.RunRequest)
@@ -233,8 +156,8 @@ def signalled(bucket: Path, data: DataDir, number: int) -> subprocess.CompletedP
 
 @pytest.mark.fault("D1")
 @pytest.mark.parametrize("ended_by", ["the next command", "the daemon's sensor"])
-def test_the_slot_of_a_killed_command_is_free_again(house, tmp_path, monkeypatch, ended_by):
-    root, _ = house
+def test_the_slot_of_a_killed_command_is_free_again(dagster_house, tmp_path, monkeypatch, ended_by):
+    root, _ = dagster_house
     bucket, data = root / "bucket", DataDir(tmp_path / "data")
     assert signalled(bucket, data, signal.SIGKILL).returncode == -signal.SIGKILL
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
@@ -256,8 +179,10 @@ def test_the_slot_of_a_killed_command_is_free_again(house, tmp_path, monkeypatch
 
 
 @pytest.mark.fault("D1")
-def test_the_slot_of_a_killed_worker_is_free_again_and_that_of_a_living_one_is_left_alone(house, tmp_path, monkeypatch):
-    root, _ = house
+def test_the_slot_of_a_killed_worker_is_free_again_and_that_of_a_living_one_is_left_alone(
+    dagster_house, tmp_path, monkeypatch
+):
+    root, _ = dagster_house
     bucket, data = root / "bucket", DataDir(tmp_path / "data")
     data.dagster_home.mkdir(parents=True)
     monkeypatch.setenv("METERHOUSE_STORAGE_RAW", str(bucket))
@@ -280,8 +205,8 @@ def test_the_slot_of_a_killed_worker_is_free_again_and_that_of_a_living_one_is_l
         assert [row.status for row in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
-def test_an_interrupted_command_says_so_in_one_line_and_its_run_has_failed(house, tmp_path):
-    root, _ = house
+def test_an_interrupted_command_says_so_in_one_line_and_its_run_has_failed(dagster_house, tmp_path):
+    root, _ = dagster_house
     data = DataDir(tmp_path / "data")
     done = signalled(root / "bucket", data, signal.SIGINT)
     assert (done.returncode, done.stdout) == (130, "")

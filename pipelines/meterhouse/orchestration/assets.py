@@ -12,6 +12,7 @@ from meterhouse import checks, compaction, delta, shared_lake, snapshot
 from meterhouse import load as loading
 from meterhouse.audit import audit as run_audit
 from meterhouse.audit import tables
+from meterhouse.build import Built
 from meterhouse.lineage import load_lineage
 from meterhouse.models import Model, load_models
 from meterhouse.orchestration.workshop import Workshop
@@ -122,14 +123,13 @@ def model_asset(model: Model) -> dg.AssetsDefinition:
 
 
 def _materialize(model: Model, context: dg.AssetExecutionContext, workshop: Workshop) -> dg.MaterializeResult:
+    """What is due is built in every run, or a run of some days that loads too would publish a load of which days lack rows."""
     began = time.monotonic()
     built = workshop.builder.build(model, _asked_days(context, model))
     seconds = _since(began)
     verdicts = checks.check_news(workshop.builder, model)
     if model.kind == "daily":
-        rows = workshop.builder.state.rows_by_day(model.name)
-        for key in context.partition_keys:
-            context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
+        _tell_days(built, context, workshop.builder.state.rows_by_day(model.name))
     return dg.MaterializeResult(
         metadata={"rows_built": built.rows, "seconds": seconds},
         check_results=[
@@ -139,10 +139,22 @@ def _materialize(model: Model, context: dg.AssetExecutionContext, workshop: Work
     )
 
 
-def _asked_days(context: dg.AssetExecutionContext, model: Model) -> list[date] | None:
-    """Days of a backfill or of a partition run by hand; None when the watermarks decide."""
+def _tell_days(built: Built, context: dg.AssetExecutionContext, rows: Mapping[str, int]) -> None:
+    """The rows of each partition of the run, and days besides that were built: Dagster knows of those only what it is told."""
+    for key in context.partition_keys:
+        context.add_asset_metadata({"dagster/partition_row_count": rows.get(key, 0)}, partition_key=key)
+    days = sorted(rows) if built.days is None else [day.isoformat() for day in built.days]
+    asked = {*context.partition_keys}
+    for key in days:
+        if key not in asked and DAYS.has_partition_key(key):
+            told = {"dagster/partition_row_count": rows.get(key, 0)}
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=told))
+
+
+def _asked_days(context: dg.AssetExecutionContext, model: Model) -> list[date]:
+    """Days of a backfill or of a partition run by hand; none when the watermarks decide alone."""
     if model.kind != "daily" or EVERYTHING_NEW.items() <= context.run.tags.items():
-        return None
+        return []
     return [date.fromisoformat(key) for key in context.partition_keys]
 
 
