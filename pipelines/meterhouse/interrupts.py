@@ -8,11 +8,12 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 PATIENCE = 2.0  # seconds until somebody who waits is told what else to do
+_marks: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -32,14 +33,27 @@ def ends_at_second() -> Iterator[None]:
         os.close(writer)
 
 
+@contextlib.contextmanager
+def marked(path: Path) -> Iterator[None]:
+    """Leave an empty file there when the block is ended at once, so that nobody takes it for a crash."""
+    _marks.add(path)
+    try:
+        yield
+    finally:
+        _marks.discard(path)
+
+
 def _watch(reader: int) -> None:
     with os.fdopen(reader, "rb", buffering=0) as signals:
         if not _interrupted(signals):
             return
         if not select.select([signals], [], [], PATIENCE)[0]:
-            print("meterhouse: waiting for a step to end; Ctrl-C again ends it at once", file=sys.stderr, flush=True)
+            _tell("waiting for a step to end; Ctrl-C again ends it at once")
         if _interrupted(signals):
-            print("meterhouse: ended at once; what was done is kept, run again to go on", file=sys.stderr, flush=True)
+            for path in _marks:
+                with contextlib.suppress(OSError):
+                    path.touch()
+            _tell("ended at once; what was done is kept, run again to go on").join(PATIENCE)
             os._exit(130)
 
 
@@ -49,3 +63,15 @@ def _interrupted(signals) -> bool:
         if number[0] == signal.SIGINT:
             return True
     return False
+
+
+def _tell(what: str) -> threading.Thread:
+    """Write to stderr without waiting: Ctrl-C may have ended its reader too, and a full pipe takes nothing."""
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, f"meterhouse: {what}\n".encode())
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    return thread

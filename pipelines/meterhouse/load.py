@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from meterhouse import lake, ledger, reload
+from meterhouse import interrupts, lake, ledger, reload
 from meterhouse.batch import Batch, batches
 from meterhouse.catalog import Catalog
 from meterhouse.errors import MeterhouseError, is_interrupt
@@ -30,8 +30,10 @@ def load(storage: Storage, catalog: Catalog) -> Loaded:
     fresh = _but(storage.listing(), known, "key", "etag")
     for row in objects(fresh.join(known, on="key", how="semi", maintain_order="left")):
         _note_change(storage, catalog, row, result)
-    for group in _groups(catalog, objects(_but(fresh, known, "key")), result):
-        _load_group(storage, catalog, group, result)
+    _forgive(catalog)
+    with interrupts.marked(catalog.data.ended):
+        for group in _groups(catalog, objects(_but(fresh, known, "key")), result):
+            _load_group(storage, catalog, group, result)
     reload.load_learnt(storage, catalog, result)
     return result
 
@@ -67,6 +69,13 @@ def _groups(catalog: Catalog, rows: Iterable[RawObject], result: Loaded) -> Iter
         else:
             while group := list(itertools.islice(alike, GROUP_OBJECTS[tried])):
                 yield group
+
+
+def _forgive(catalog: Catalog) -> None:
+    """Take back the last attempts, if it was a person who ended them at once."""
+    if catalog.data.ended.exists():
+        catalog.db.execute("UPDATE load_attempts SET attempts = attempts - 1 WHERE attempts > 0")
+        catalog.data.ended.unlink()
 
 
 def _set_aside(catalog: Catalog, row: RawObject, result: Loaded) -> None:

@@ -82,6 +82,11 @@ class DataDir:
         return self.root / "run.lock"
 
     @property
+    def ended(self) -> Path:
+        """There when the last load was ended at once by a person, and did not crash."""
+        return self.root / "ended"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage: runs, events, schedules."""
         return self.root / "dagster"

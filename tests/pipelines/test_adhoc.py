@@ -143,17 +143,23 @@ adhoc.sql = stuck; sys.exit(__main__.main(sys.argv[1:]))
 """
 
 
-def test_the_second_ctrl_c_ends_a_statement_that_does_not_end(house):
+@pytest.mark.parametrize("is_read", [True, False])
+def test_the_second_ctrl_c_ends_a_statement_that_does_not_end(house, is_read):
+    """Also when nobody reads stderr any more: in `meterhouse … 2>&1 | tee log` the first one ended tee."""
     command = [sys.executable, "-c", STUCK, "sql", "--data", str(house / "data"), "SELECT 1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         assert process.stdout.readline() == "at work\n"
+        if not is_read:
+            process.stderr.close()
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "asked to end\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate()
-    assert process.returncode == 130
-    assert told.splitlines()[-1] == "meterhouse: ended at once; what was done is kept, run again to go on"
+        assert process.wait() == 130
+        if is_read:
+            told = process.stderr.read().splitlines()[-1]
+            assert told == "meterhouse: ended at once; what was done is kept, run again to go on"
 
 
 def assert_one_line(done, *parts: str) -> None:

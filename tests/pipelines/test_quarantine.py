@@ -151,6 +151,28 @@ def test_a_load_that_storage_fails_or_somebody_ends_holds_nothing_against_the_ob
     assert raw.run(str(bucket), data).loaded.rows == 1
 
 
+ENDED_AT_ONCE = """
+import os, signal, sys
+from meterhouse import __main__, load
+def deaf(*_):
+    signal.alarm(120)  # ends this process, with another code than the one that is wanted
+    signal.signal(signal.SIGINT, lambda *_: None)
+    while True: os.kill(os.getpid(), signal.SIGINT)
+load.batches = deaf; sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+def test_a_load_that_is_ended_at_once_holds_nothing_against_the_objects(tmp_path):
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    raw.segment(bucket, [raw.event()])
+    for _ in range(3):
+        arguments = ["run", "--plain", "--raw", str(bucket), "--data", str(data.root)]
+        done = subprocess.run([sys.executable, "-c", ENDED_AT_ONCE, *arguments], capture_output=True, check=False)
+        assert done.returncode == 130, done.stderr
+    assert raw.run(str(bucket), data).loaded.rows == 1
+    assert not data.ended.exists()
+
+
 @pytest.mark.parametrize("end", [RecursionError("too deep"), pl.exceptions.PanicException("a defect")])
 def test_an_object_on_which_a_library_fails_is_set_aside(tmp_path, monkeypatch, end):
     bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")

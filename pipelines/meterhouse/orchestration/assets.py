@@ -127,9 +127,9 @@ def _materialize(model: Model, context: dg.AssetExecutionContext, workshop: Work
     began = time.monotonic()
     built = workshop.builder.build(model, _asked_days(context, model))
     seconds = _since(began)
-    verdicts = checks.check_news(workshop.builder, model)
     if model.kind == "daily":
         _tell_days(built, context, workshop.builder.state.rows_by_day(model.name))
+    verdicts = checks.check_news(workshop.builder, model)
     return dg.MaterializeResult(
         metadata={"rows_built": built.rows, "seconds": seconds},
         check_results=[

@@ -46,17 +46,19 @@ class _Connections:
         self._engines: dict[str, sqlalchemy.Engine] = {}
 
     @contextlib.contextmanager
-    def of(self, shard: str) -> Iterator[sqlalchemy.Connection]:
-        """A transaction on a shard's file, which Dagster itself makes when it is asked for the first time."""
+    def of(self, run_id: str) -> Iterator[sqlalchemy.Connection]:
+        """A transaction on the file of a run, or of the index, which Dagster itself makes when it is asked for the first time."""
         with self._lock:
-            if shard not in self._engines:
-                with self._make(shard):
-                    self._engines[shard] = self._engine(shard)
-            with self._engines[shard].begin() as connection:
+            if run_id not in self._engines:
+                with self._make(run_id):
+                    self._engines[run_id] = self._engine(run_id)
+            with self._engines[run_id].begin() as connection:
+                sqlite: Any = connection.connection.driver_connection
+                before = sqlite.total_changes
                 yield connection
-        os.utime(
-            self._log.path_for_shard(shard)
-        )  # Dagster's UI watches the file, which SQLite now leaves alone for long
+            is_changed = sqlite.total_changes != before
+        if is_changed:  # Dagster's UI watches the file, which SQLite now leaves alone for long
+            os.utime(self._log.path_for_shard(run_id))
 
     def _engine(self, shard: str) -> sqlalchemy.Engine:
         engine = sqlalchemy.create_engine(
