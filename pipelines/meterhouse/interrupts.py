@@ -50,7 +50,7 @@ def _watch(reader: int) -> None:
         if not select.select([signals], [], [], PATIENCE)[0]:
             _tell("waiting for a step to end; Ctrl-C again ends it at once")
         if _interrupted(signals):
-            for path in _marks:
+            for path in tuple(_marks):  # the other thread may be leaving a block
                 with contextlib.suppress(OSError):
                     path.touch()
             _tell("ended at once; what was done is kept, run again to go on").join(PATIENCE)
