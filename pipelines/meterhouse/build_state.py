@@ -29,7 +29,7 @@ class BuildState:
         self.forget()
 
     def forget(self) -> None:
-        """Read everything again: it changed, or a change was taken back."""
+        """Read everything again: a change was taken back."""
         self._watermarks: dict[str, tuple[int, str]] | None = None
 
     def watermarks(self) -> Mapping[str, tuple[int, str]]:
@@ -52,7 +52,7 @@ class BuildState:
 
     def advance(self, model: str, load_seq: int, fingerprint: str, rows: int = 0) -> None:
         """Move a model's watermark."""
-        self.forget()
+        self._watermarks = {**self.watermarks(), model: (load_seq, fingerprint)}
         self.db.execute("INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)", [model, load_seq, fingerprint, rows])
 
     def move(self, days: Iterable[date], load_seq: int) -> None:

@@ -49,7 +49,7 @@ class Catalog:
     def __init__(self, data: DataDir) -> None:
         self.data = data
         self.known_ids = KnownIds()
-        self._load_seq: int | None = None  # every model asks for it; any transaction may change it
+        self._forget()
         data.root.mkdir(parents=True, exist_ok=True)
         self.db = duckdb.connect(str(data.catalog), config={"threads": 2})
         self.db.execute("SET TimeZone = 'UTC'")
@@ -62,6 +62,11 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.db.close()
 
+    def _forget(self) -> None:
+        """What every model asks for, and any transaction may change."""
+        self._load_seq: int | None = None
+        self._days_since: dict[int, list[Any]] = {}
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, also when the process dies inside."""
@@ -72,7 +77,7 @@ class Catalog:
             self.db.execute("ROLLBACK")
             raise
         finally:
-            self._load_seq = None
+            self._forget()
         self.db.execute("COMMIT")
 
     def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -82,7 +87,7 @@ class Catalog:
             self.db.register("new_rows", pl.DataFrame(some, infer_schema_length=None).to_arrow())
             self.db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM new_rows")
             self.db.unregister("new_rows")
-            self._load_seq = None
+            self._forget()
 
     @property
     def load_seq(self) -> int:
@@ -97,7 +102,7 @@ class Catalog:
     def keep_number(self, load_seq: int) -> None:
         """Count on from here, also when the row that holds the number is deleted or lies in another catalog."""
         self.db.execute("INSERT INTO load_floor VALUES (?)", [load_seq])
-        self._load_seq = None
+        self._forget()
 
     def bytes_since(self, load_seq: int) -> int:
         """Bytes, as they lie in storage, of the objects that loads after `load_seq` read."""
@@ -108,10 +113,12 @@ class Catalog:
 
     def days_since(self, load_seq: int) -> list[Any]:
         """Event days that loads after `load_seq` touched."""
-        rows = self.db.execute(
-            "SELECT DISTINCT day FROM lake_files WHERE load_seq > ? ORDER BY day", [load_seq]
-        ).fetchall()
-        return [day for (day,) in rows]
+        if load_seq not in self._days_since:
+            rows = self.db.execute(
+                "SELECT DISTINCT day FROM lake_files WHERE load_seq > ? ORDER BY day", [load_seq]
+            ).fetchall()
+            self._days_since[load_seq] = [day for (day,) in rows]
+        return self._days_since[load_seq]
 
     def rows_by_day(self) -> dict[Any, int]:
         """Number of rows of each event day."""

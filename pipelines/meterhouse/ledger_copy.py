@@ -5,6 +5,8 @@ when they are tried anew, show in the number of rows; then all are copied. One c
 written again. Readers have the tag that an object was loaded with.
 """
 
+import functools
+
 from meterhouse import news
 from meterhouse.build_state import BuildState
 from meterhouse.catalog import LEDGER_TABLES, Catalog
@@ -12,7 +14,8 @@ from meterhouse.catalog import LEDGER_TABLES, Catalog
 KEY = ("object_key",)  # of all three
 SCHEMA = "CREATE TABLE IF NOT EXISTS copied_ledger (load_seq BIGINT)"
 _CHANGED = "SELECT object_key FROM load_ledger WHERE load_seq > ?"
-_COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+_COLUMNS = """SELECT table_name, column_name FROM duckdb_columns()
+WHERE table_name IN (SELECT unnest(?::VARCHAR[])) ORDER BY table_name, column_index"""
 
 
 def follow(catalog: Catalog, state: BuildState) -> None:
@@ -42,13 +45,11 @@ class _Copy:
         self.db.execute(SCHEMA)
         ((self.load_seq,),) = self.db.execute("SELECT max(load_seq) FROM copied_ledger").fetchall()
 
-    @property
+    @functools.cached_property
     def has_columns(self) -> bool:
         """Whether it has the tables, with the columns that they have by now."""
-        return all(
-            self.db.execute(_COLUMNS, [table]).fetchall() == self.catalog.db.execute(_COLUMNS, [table]).fetchall()
-            for table in LEDGER_TABLES
-        )
+        here, there = (db.execute(_COLUMNS, [[*LEDGER_TABLES]]).fetchall() for db in (self.db, self.catalog.db))
+        return bool(here == there)
 
     @property
     def is_equal(self) -> bool:
