@@ -4,6 +4,7 @@ A model's watermark is the last load it has seen. A crash between two models lea
 is published before all are done and checked.
 """
 
+import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -84,7 +85,9 @@ class Builder:
 
         The neighbours matter because one request can be seen on both sides of midnight.
         """
-        seq = self.state.watermark(model.name)[0] if self._is_same(model) else -1
+        return self._days_since(model, self.state.watermark(model.name)[0] if self._is_same(model) else -1)
+
+    def _days_since(self, model: Model, seq: int) -> list[date]:
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)
@@ -122,6 +125,8 @@ class Builder:
         wanted = sorted({*asked, *self.due_days(model)})
         if model.kind != "daily" or not is_same:
             return self._build_whole(model, wanted)
+        if days_together.are_most(wanted, self.catalog.rows_by_day(), GROUP_ROWS):
+            return self._build_whole(model, self._days_since(model, -1), is_news=True)
         moved = self._compute(model, wanted, is_asked=bool(asked))
         replaced = sorted({*wanted, *moved})
 
@@ -136,13 +141,17 @@ class Builder:
         files = str(folder / "*.parquet").replace("'", "''")
         return Built(model.name, self._commit(model, lambda: self._replace_all(model, f"FROM '{files}'")), None)
 
-    def _build_whole(self, model: Model, days: list[date]) -> Built:
-        """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake."""
+    def _build_whole(self, model: Model, days: list[date], is_news: bool = False) -> Built:
+        """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake.
+
+        Those that read the model build all days too: they are of another code as it is, or hear that any day may have lost rows.
+        """
         first, others = days, []
         if model.kind == "daily":
             first, *others = days_together.groups(days, self.catalog.rows_by_day(), GROUP_ROWS, GROUP_DAYS)
 
         def fill() -> int:
+            self.state.move(days if is_news else (), self.catalog.load_seq)
             self._provide(model, first)
             rows = self._replace_all(model, model.sql)
             for group in others:
@@ -162,12 +171,13 @@ class Builder:
             keyed.settle(self.db, model)
             self.state.advance(model.name, *self._state_of(model), rows)
             key_days.stamp(self.db, model)
+            self.db.execute("COMMIT")
         except BaseException:
             self.state.forget()
             self.together.forget()
-            self.db.execute("ROLLBACK")
+            with contextlib.suppress(duckdb.TransactionException):  # what fails to be committed is taken back already
+                self.db.execute("ROLLBACK")
             raise
-        self.db.execute("COMMIT")
         print(f"built {model.name}: {rows} rows", file=sys.stderr)
         return rows
 

@@ -84,6 +84,7 @@ class BuildState:
         """Note what readers have and in which file, in one transaction of its own."""
         self.db.execute("BEGIN")
         self.advance(PUBLISHED, load_seq, fingerprint)
+        self.forget()  # what fails below is taken back when the database is closed
         self.db.execute("DELETE FROM changed_days; DELETE FROM published_file")
         news.told(self.db)
         self.db.execute("INSERT INTO published_file VALUES (?)", [file])

@@ -6,7 +6,7 @@ names does not exist (it is swept at the next start). Open it only while holding
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,6 +66,7 @@ class Catalog:
         """What every model asks for, and any transaction may change."""
         self._load_seq: int | None = None
         self._days_since: dict[int, list[Any]] = {}
+        self._rows_by_day: dict[Any, int] | None = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -111,7 +112,7 @@ class Catalog:
         ).fetchall()
         return int(size)
 
-    def days_since(self, load_seq: int) -> list[Any]:
+    def days_since(self, load_seq: int) -> Sequence[Any]:
         """Event days that loads after `load_seq` touched."""
         if load_seq not in self._days_since:
             rows = self.db.execute(
@@ -120,11 +121,12 @@ class Catalog:
             self._days_since[load_seq] = [day for (day,) in rows]
         return self._days_since[load_seq]
 
-    def rows_by_day(self) -> dict[Any, int]:
+    def rows_by_day(self) -> Mapping[Any, int]:
         """Number of rows of each event day."""
-        return dict(
-            self.db.execute("SELECT day, CAST(sum(row_count) AS BIGINT) FROM lake_files GROUP BY day").fetchall()
-        )
+        if self._rows_by_day is None:
+            sizes = "SELECT day, CAST(sum(row_count) AS BIGINT) FROM lake_files GROUP BY day"
+            self._rows_by_day = dict(self.db.execute(sizes).fetchall())
+        return self._rows_by_day
 
     def files(self, kind: str, days: list[Any] | None = None) -> list[str]:
         """Parquet files of one kind, of all days or of some, as absolute paths in a fixed order."""

@@ -116,7 +116,7 @@ def run_checks(db: duckdb.DuckDBPyConnection, model: Model, where: str | None = 
 
 
 def _count_by_row(db: duckdb.DuckDBPyConnection, model: Model, rows: str, checks: list[Check]) -> Sequence[int]:
-    """How many rows break each of the promises, in one scan: a statement for each would take longer than the small table."""
+    """How many rows break each of the promises, in one scan: planning a statement for each takes longer than a small table does."""
     if not checks:
         return []
     counts = ", ".join(f"count(*) FILTER (WHERE {check.condition})" for check in checks)

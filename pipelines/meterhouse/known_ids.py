@@ -19,8 +19,13 @@ class KnownIds:
     """The ids of lake files, which are given as absolute paths."""
 
     def __init__(self, most: int = MOST_DIGESTS) -> None:
+        self._most = most
+        self.forget()
+
+    def forget(self) -> None:
+        """Give back what it takes; the files will be read again."""
         self._digests: OrderedDict[str, Digests] = OrderedDict()
-        self._room = most
+        self._room = self._most
 
     def remember(self, file: str, ids: pl.Series) -> None:
         """Note the ids of a file that was just written, so that it need not be read."""

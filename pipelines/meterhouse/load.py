@@ -35,6 +35,7 @@ def load(storage: Storage, catalog: Catalog) -> Loaded:
         for group in _groups(catalog, objects(_but(fresh, known, "key")), result):
             _load_group(storage, catalog, group, result)
     reload.load_learnt(storage, catalog, result)
+    catalog.known_ids.forget()  # the models need the room
     return result
 
 

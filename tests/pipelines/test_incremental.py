@@ -5,6 +5,7 @@ import os
 import random
 from datetime import date
 
+import duckdb
 import pytest
 
 from meterhouse import days_together, key_days
@@ -62,6 +63,18 @@ def test_tables_built_run_after_run_equal_those_of_one_build(tmp_path, monkeypat
     assert raw.fingerprint(data) == raw.fingerprint(again)
 
 
+def test_when_most_of_many_rows_are_due_all_days_are_built_in_groups_and_otherwise_those_that_are_due(tmp_path, monkeypatch):  # fmt: skip
+    monkeypatch.setattr("meterhouse.build.GROUP_ROWS", 1)
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    found = []
+    for seq, days in enumerate([[4], [4, 8, 12, 16, 20], [12]], start=1):
+        raw.segment(bucket, [raw.event(at=f"2026-03-{day:02d}T{hour}:00:00Z", key=(seq, day, hour))
+                             for day in days for hour in (10, 11)], seq=seq)  # fmt: skip
+        found += [row.days for row in run(str(bucket), data).built if row.model == "fct_requests"]
+    assert found == [None, None, tuple(date(2026, 3, day) for day in (11, 12, 13))]
+    assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
+
+
 def test_what_a_builder_remembers_is_what_its_tables_say_also_of_a_change_that_was_taken_back(tmp_path, monkeypatch):
     chance, bucket, data = random.Random(4), tmp_path / "bucket", DataDir(tmp_path / "data")
     bucket.mkdir()
@@ -83,6 +96,23 @@ def test_what_a_builder_remembers_is_what_its_tables_say_also_of_a_change_that_w
                 builder.build(model)
                 assert remembered(builder.state, builder.together) == remembered_anew(builder), model.name
             assert any(ties for _, ties in remembered_anew(builder)[1]), "no day was tied to a far one"
+
+
+def test_a_builder_forgets_what_could_not_be_committed(tmp_path, monkeypatch):
+    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
+    bucket.mkdir()
+
+    def overtaken(db, model):
+        with db.cursor() as other:
+            other.execute("INSERT INTO model_state VALUES (?, 7, 'another', 0)", [model.name])
+
+    with Catalog(data) as catalog, Builder(catalog, read_seeds(Storage(str(bucket)))) as builder:
+        with monkeypatch.context() as patched:
+            patched.setattr(key_days, "stamp", overtaken)
+            with pytest.raises(duckdb.Error, match="commit"):
+                builder.build(builder.models["stg_prices"])
+        assert builder.state.watermark("stg_prices") == (7, "another")
+        assert builder.build(builder.models["stg_prices"]).rows > 0
 
 
 def remembered(state: BuildState, together: DaysTogether) -> tuple[dict, list]:
