@@ -45,7 +45,7 @@ up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctr
 
 test: setup  ## checks and all tests; side by side, because the checks keep one core waiting for minutes
 	@{ $(CHECKS); } & checks=$$!; \
-		$(BIN)/python -m pytest -q -n 2 --dist loadfile; tests=$$?; wait $$checks && exit $$tests
+		$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$checks && exit $$tests
 
 test-spark: setup  ## every model on Spark, row for row against DuckDB (minutes); needs Debian's openjdk-17-jre-headless
 	@java -version >/dev/null 2>&1 || { echo "test-spark: no Java runtime; install Debian's openjdk-17-jre-headless" >&2; exit 1; }
