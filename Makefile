@@ -43,6 +43,7 @@ up: setup  ## Dagster's UI and daemon and the dashboards on the demo's data; Ctr
 		$(BIN)/python -m meterhouse_dashboards & trap "kill $$! 2>/dev/null" INT TERM EXIT; \
 		$(BIN)/dagster dev --module-name meterhouse.definitions --host 127.0.0.1'
 
+# files in their order: xdist would keep those with few tests for the end, and they take longest
 test: setup  ## checks and all tests; side by side, because the checks keep one core waiting for minutes
 	@{ $(CHECKS); } & checks=$$!; \
 		$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder; tests=$$?; wait $$checks && exit $$tests
