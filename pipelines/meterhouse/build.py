@@ -25,6 +25,9 @@ from meterhouse.models import Model, lineage_fingerprints, load_models
 
 MEMORY = "768MB"  # for DuckDB, which spills what does not fit; the process takes more than half as much again
 GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
+SHARED_ROWS = (
+    122_880  # a row group: less DuckDB gives to one thread whole, and to wake another costs a small run a tenth
+)
 GROUP_DAYS = 31  # and as many days of a thin history: each has files of its own, whose buffers DuckDB does not count
 
 
@@ -43,7 +46,8 @@ class Builder:
     def __init__(self, catalog: Catalog, seed_tables: list[seeds.Seed], memory_limit: str = MEMORY) -> None:
         self.catalog = catalog
         self.models = load_models()
-        self.db = duckdb.connect(str(catalog.data.build), config={"threads": 2, "memory_limit": memory_limit})
+        threads = 1 if sum(catalog.rows_by_day().values()) <= SHARED_ROWS else 2
+        self.db = duckdb.connect(str(catalog.data.build), config={"threads": threads, "memory_limit": memory_limit})
         self.db.execute(f"SET TimeZone = 'UTC'; SET preserve_insertion_order = false; {kept_kinds.SCHEMA}")
         self.state, self.together = BuildState(self.db), DaysTogether(self.db, self.models)
         reseed.register(self.db, seed_tables)
@@ -81,13 +85,11 @@ class Builder:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
 
     def due_days(self, model: Model) -> list[date]:
-        """Days that the model must replace: those touched since its watermark, their neighbours, and those of changed seeds.
-
-        The neighbours matter because one request can be seen on both sides of midnight.
-        """
+        """Days that the model must replace: those touched since its watermark, their neighbours, and those of changed seeds."""
         return self._days_since(model, self.state.watermark(model.name)[0] if self._is_same(model) else -1)
 
     def _days_since(self, model: Model, seq: int) -> list[date]:
+        # neighbours: one request can be seen on both sides of midnight
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)

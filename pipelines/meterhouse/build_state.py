@@ -31,6 +31,7 @@ class BuildState:
     def forget(self) -> None:
         """Read everything again: a change was taken back."""
         self._watermarks: dict[str, tuple[int, str]] | None = None
+        self._moved: list[tuple[date, int]] | None = None
 
     def watermarks(self) -> Mapping[str, tuple[int, str]]:
         """The watermark of each model that was built; every model asks for those of all that it reads."""
@@ -52,17 +53,24 @@ class BuildState:
 
     def advance(self, model: str, load_seq: int, fingerprint: str, rows: int = 0) -> None:
         """Move a model's watermark."""
+        if model in self.watermarks():  # no INSERT OR REPLACE, which takes four times as long
+            change = "UPDATE model_state SET load_seq = $2, fingerprint = $3, row_count = $4 WHERE model = $1"
+        else:
+            change = "INSERT INTO model_state VALUES ($1, $2, $3, $4)"
+        self.db.execute(change, [model, load_seq, fingerprint, rows])
         self._watermarks = {**self.watermarks(), model: (load_seq, fingerprint)}
-        self.db.execute("INSERT OR REPLACE INTO model_state VALUES (?, ?, ?, ?)", [model, load_seq, fingerprint, rows])
 
     def move(self, days: Iterable[date], load_seq: int) -> None:
         """Note days that lost a row to another day; models downstream must build them too."""
-        self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [[*days], load_seq])
+        if moved := [*days]:
+            self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [moved, load_seq])
+            self._moved = None
 
     def moved_since(self, load_seq: int) -> list[date]:
         """Days that lost a row after a load."""
-        rows = self.db.execute("SELECT day FROM moved_days WHERE load_seq > ?", [load_seq]).fetchall()
-        return [day for (day,) in rows]
+        if self._moved is None:
+            self._moved = self.db.execute("SELECT day, load_seq FROM moved_days").fetchall()
+        return [day for day, seq in self._moved if seq > load_seq]
 
     def change(self, model: str, days: Iterable[date] | None) -> None:
         """Note days whose rows were replaced, or None: all rows of the table were."""

@@ -4,6 +4,7 @@ Each table is brought to the catalog's list of files in one commit, so a reader 
 commit that a crash prevented is made by the next run.
 """
 
+import functools
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -156,6 +157,7 @@ def commit(table: Any, kind: contract.Kind, actions: list[Any], says: Mapping[st
         table.create_write_transaction(actions, "append", _schema(kind), PARTITION, commit_properties=properties)
 
 
+@functools.cache
 def _schema(kind: contract.Kind) -> Any:
     return pl.DataFrame(schema=kind.columns).to_arrow().schema
 

@@ -4,6 +4,7 @@ Staging models give them types; a broken cell fails the check of its staging mod
 """
 
 import csv
+import functools
 import hashlib
 import io
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def columns() -> dict[str, tuple[str, ...]]:
     return found | {f"seed_{name}": names for name, names in (ROSTER | rules).items()}
 
 
+@functools.lru_cache(maxsize=32)  # the sensor reads them twice a minute
 def _seed(name: str, data: bytes, where: str, columns: tuple[str, ...] | None) -> Seed:
     try:
         head, *rows = csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True)
