@@ -7,7 +7,7 @@ is published before all are done and checked.
 import contextlib
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -85,11 +85,8 @@ class Builder:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
 
     def due_days(self, model: Model) -> list[date]:
-        """Days that the model must replace: those touched since its watermark, their neighbours, and those of changed seeds."""
-        return self._days_since(model, self.state.watermark(model.name)[0] if self._is_same(model) else -1)
-
-    def _days_since(self, model: Model, seq: int) -> list[date]:
-        # neighbours: one request can be seen on both sides of midnight
+        """Days to replace: those touched since the watermark, their neighbours (midnight may part a request), those of changed seeds."""
+        seq = self.state.watermark(model.name)[0] if self._is_same(model) else -1
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)
@@ -107,9 +104,8 @@ class Builder:
         return built_with == now or (model.kind == "daily" and built_with.split(" ")[0] == now.split(" ")[0])
 
     def _reseeded_from(self, model: Model) -> date | None:
-        built_with, now = (
-            text.partition(" ")[2] for text in (self.state.watermark(model.name)[1], self.fingerprints[model.name])
-        )
+        marks = self.state.watermark(model.name)[1], self.fingerprints[model.name]
+        built_with, now = (mark.partition(" ")[2] for mark in marks)
         return None if built_with == now else reseed.first_day_since(self.db, built_with, now)
 
     def build(self, model: Model, asked: Iterable[date] = ()) -> Built:
@@ -127,33 +123,36 @@ class Builder:
         wanted = sorted({*asked, *self.due_days(model)})
         if model.kind != "daily" or not is_same:
             return self._build_whole(model, wanted)
-        if days_together.are_most(wanted, self.catalog.rows_by_day(), GROUP_ROWS):
-            return self._build_whole(model, self._days_since(model, -1), is_news=True)
-        moved = self._compute(model, wanted, is_asked=bool(asked))
-        replaced = sorted({*wanted, *moved})
-
-        def fill() -> int:
-            self.state.move(moved, self.catalog.load_seq)
-            return self._replace_days(model)
-
-        return Built(model.name, self._commit(model, fill, replaced), tuple(replaced))
+        return self._build_days(model, wanted, is_asked=bool(asked))
 
     def adopt(self, model: Model, folder: Path) -> Built:
         """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
         files = str(folder / "*.parquet").replace("'", "''")
         return Built(model.name, self._commit(model, lambda: self._replace_all(model, f"FROM '{files}'")), None)
 
-    def _build_whole(self, model: Model, days: list[date], is_news: bool = False) -> Built:
-        """All rows anew; those of many days a group of days after another, so that the memory does not grow with the lake.
+    def _groups(self, days: list[date]) -> list[list[date]]:
+        """Days that are computed at once: a group after another, so that the memory grows neither with the lake nor with a load."""
+        return days_together.groups(days, self.catalog.rows_by_day(), GROUP_ROWS, GROUP_DAYS)
 
-        Those that read the model build all days too: they are of another code as it is, or hear that any day may have lost rows.
-        """
-        first, others = days, []
-        if model.kind == "daily":
-            first, *others = days_together.groups(days, self.catalog.rows_by_day(), GROUP_ROWS, GROUP_DAYS)
+    def _build_days(self, model: Model, days: list[date], is_asked: bool) -> Built:
+        """The rows of some days anew, and of those to which or from which keys of theirs moved."""
+        replaced = {*days}
 
         def fill() -> int:
-            self.state.move(days if is_news else (), self.catalog.load_seq)
+            rows = 0
+            for group in self._groups(days):
+                replaced.update(self._compute(model, group, is_asked))
+                rows += self._replace_days(model)
+            self.state.move(replaced.difference(days), self.catalog.load_seq)
+            return rows
+
+        return Built(model.name, self._commit(model, fill, replaced), tuple(sorted(replaced)))
+
+    def _build_whole(self, model: Model, days: list[date]) -> Built:
+        """All rows anew. Those that read the model are of another code too, so they need not hear of days."""
+        first, *others = self._groups(days) if model.kind == "daily" else [days]
+
+        def fill() -> int:
             self._provide(model, first)
             rows = self._replace_all(model, model.sql)
             for group in others:
@@ -164,7 +163,7 @@ class Builder:
 
         return Built(model.name, self._commit(model, fill), None)
 
-    def _commit(self, model: Model, change: Callable[[], int], days: Sequence[date] | None = None) -> int:
+    def _commit(self, model: Model, change: Callable[[], int], days: Iterable[date] | None = None) -> int:
         """Change the table, all or some days of it, and remember that, in one transaction; gives the number of new rows."""
         self.db.execute("BEGIN")
         try:

@@ -93,12 +93,6 @@ class DaysTogether:
             self.db.execute(f"ALTER TABLE {table} DROP COLUMN {DAYS_SEEN}")
 
 
-def are_most(days: Iterable[date], sizes: Mapping[date, int], many: int) -> bool:
-    """Whether the days hold most of many rows: all anew, in groups of days, takes less memory than these at once."""
-    due = sum(sizes.get(day, 0) for day in days)
-    return due > many and 2 * due > sum(sizes.values())
-
-
 def groups(days: list[date], sizes: Mapping[date, int], most: int, most_days: int) -> list[list[date]]:
     """Days in order, cut where those of a group would be more than `most_days` or have more than `most` rows; one may have more."""
     cut: list[list[date]] = [[]]

@@ -63,15 +63,23 @@ def test_tables_built_run_after_run_equal_those_of_one_build(tmp_path, monkeypat
     assert raw.fingerprint(data) == raw.fingerprint(again)
 
 
-def test_when_most_of_many_rows_are_due_all_days_are_built_in_groups_and_otherwise_those_that_are_due(tmp_path, monkeypatch):  # fmt: skip
-    monkeypatch.setattr("meterhouse.build.GROUP_ROWS", 1)
-    bucket, data = tmp_path / "bucket", DataDir(tmp_path / "data")
-    found = []
-    for seq, days in enumerate([[4], [4, 8, 12, 16, 20], [12]], start=1):
-        raw.segment(bucket, [raw.event(at=f"2026-03-{day:02d}T{hour}:00:00Z", key=(seq, day, hour))
-                             for day in days for hour in (10, 11)], seq=seq)  # fmt: skip
-        found += [row.days for row in run(str(bucket), data).built if row.model == "fct_requests"]
-    assert found == [None, None, tuple(date(2026, 3, day) for day in (11, 12, 13))]
+def test_days_that_are_due_are_built_in_groups_that_fit_the_memory(tmp_path, monkeypatch):
+    bucket, data, groups = tmp_path / "bucket", DataDir(tmp_path / "data"), []
+    raw.segment(bucket, [raw.event(at="2026-02-02T10:00:00Z", key=(0,))])
+    raw.published(bucket, data.root)
+    compute = Builder._compute
+
+    def seen(builder, model, days, *rest):
+        groups.extend([[day.day for day in days]] if model.name == "fct_requests" else [])
+        return compute(builder, model, days, *rest)
+
+    monkeypatch.setattr(Builder, "_compute", seen)
+    monkeypatch.setattr("meterhouse.build.GROUP_ROWS", 2)
+    raw.segment(bucket, [raw.event(at=f"2026-03-{day:02d}T10:00:00Z", key=(day, number))
+                         for day, many in ((4, 1), (8, 1), (12, 3), (13, 1)) for number in range(many)], seq=2)  # fmt: skip
+    (built,) = (row for row in run(str(bucket), data).built if row.model == "fct_requests")
+    assert groups == [[3, 4, 5, 7, 8, 9, 11], [12], [13, 14]]
+    assert built.days == tuple(date(2026, 3, day) for group in groups for day in group)
     assert raw.fingerprint(data) == raw.fingerprint(raw.published(bucket, tmp_path / "again"))
 
 
