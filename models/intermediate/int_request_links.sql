@@ -6,7 +6,7 @@ description: >
 grain: [event_id]
 kind: daily
 one_day: [request_id]
-also_known_by: [provider_request_id]
+also_known_by: [provider_request_id, shared_response_id]
 public: true
 columns:
   event_id: {about: "The observation.", tests: [not_null]}
@@ -15,6 +15,7 @@ columns:
   rule: {about: "id, or tokens where only session, model, tokens and time tie it to the others.", tests: [[id, tokens]]}
   observed_on: {about: "UTC day under which the lake holds the observation.", tests: [not_null]}
   provider_request_id: "The provider's id of the HTTP request, when the observation knows it."
+  shared_response_id: "The provider's id of the response, where two requests share it, so that it is the id of neither."
   is_only_witness: {about: "Whether nothing else saw the request.", tests: [not_null]}
 */
 WITH seen AS (
@@ -231,6 +232,7 @@ several AS (
     coalesce(named.request_id, seen.thing_id) AS request_id,
     seen.day AS observed_on,
     seen.provider_request_id,
+    seen.shared_response_id,
     CASE WHEN named.thing_id IS NULL THEN 'id' ELSE 'tokens' END AS rule
   FROM seen
   LEFT JOIN named ON seen.thing_id = named.thing_id
@@ -238,16 +240,17 @@ several AS (
 ),
 
 placed AS (
-  SELECT event_id, thing_id AS request_id, day, 'id' AS rule, day AS observed_on, provider_request_id, true AS is_only_witness
+  SELECT event_id, thing_id AS request_id, day, 'id' AS rule, day AS observed_on, provider_request_id,
+    shared_response_id, true AS is_only_witness
   FROM seen
   WHERE thing_id NOT IN (SELECT thing_id FROM repeated UNION ALL SELECT thing_id FROM named)
   UNION ALL
   -- a clock that was ahead puts one event, sent twice, on two days of receipt
-  SELECT event_id, request_id, min(day), min(rule), min(observed_on), min(provider_request_id), false
+  SELECT event_id, request_id, min(day), min(rule), min(observed_on), min(provider_request_id), min(shared_response_id), false
   FROM (SELECT *, min(observed_on) OVER (PARTITION BY request_id) AS day FROM several) AS dated
   GROUP BY event_id, request_id
 )
 
-SELECT event_id, request_id, day, rule, observed_on, provider_request_id, is_only_witness
+SELECT event_id, request_id, day, rule, observed_on, provider_request_id, shared_response_id, is_only_witness
 FROM placed
 WHERE day IN (SELECT day FROM run_days)

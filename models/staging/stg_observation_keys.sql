@@ -79,6 +79,7 @@ SELECT
     WHEN native_id IS NOT NULL THEN session_id || ':' || native_id
     ELSE event_id
   END AS thing_id,
+  CASE WHEN is_repeated THEN answer END AS shared_response_id,
   answer IS NOT NULL AND NOT is_repeated AS has_response_id,
   provider_request_id IS NOT NULL AS has_request_id,
   match_session,

@@ -21,7 +21,7 @@ from meterhouse.build_state import PUBLISHED, BuildState
 from meterhouse.catalog import LEDGER_TABLES, Catalog
 from meterhouse.days_together import DaysTogether
 from meterhouse.errors import LakeError, ModelError
-from meterhouse.models import Model, lineage_fingerprints, load_models
+from meterhouse.models import Model, lineage_fingerprints, load_models, views_read
 
 MEMORY = "768MB"  # for DuckDB, which spills what does not fit; the process takes more than half as much again
 GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
@@ -85,16 +85,21 @@ class Builder:
         return hashlib.sha256("".join(self.fingerprints.values()).encode()).hexdigest()[:16]
 
     def due_days(self, model: Model) -> list[date]:
-        """Days to replace: those touched since the watermark, their neighbours (midnight may part a request), those of changed seeds."""
+        """Days to replace: those touched since the watermark or that lost rows to others, and far ones that share keys with them."""
+        touched = self._touched_days(model)
+        return sorted(touched | self.together.tied(touched))
+
+    def _touched_days(self, model: Model) -> set[date]:
+        """Days of new events, their neighbours (midnight may part a request), those of changed seeds, and those that were told."""
         seq = self.state.watermark(model.name)[0] if self._is_same(model) else -1
         touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)
-        return sorted(touched.union(self.state.moved_since(seq), self.together.tied(touched)))
+        return touched.union(self.state.moved_since(seq))
 
     def _state_of(self, model: Model) -> tuple[int, str]:
         """What the model has seen once it is built now: no more than the tables that it reads."""
-        read = {name for view in [model, *self._views_read(model)] for name in view.depends_on}
+        read = {name for view in [model, *views_read(self.models, model)] for name in view.depends_on}
         tables = {name: self.fingerprints[name] for name in read if self.models[name].kind != "view"}
         return self.state.seen_by_all(tables, self.catalog.load_seq), self.fingerprints[model.name]
 
@@ -120,10 +125,9 @@ class Builder:
             return Built(model.name, 0, ())
         if model.kind == "keyed" and is_same and keyed.is_known(self.db, model):
             return Built(model.name, self._commit(model, lambda: self._replace_keys(model), ()), None)
-        wanted = sorted({*asked, *self.due_days(model)})
         if model.kind != "daily" or not is_same:
-            return self._build_whole(model, wanted)
-        return self._build_days(model, wanted, is_asked=bool(asked))
+            return self._build_whole(model, self.due_days(model))
+        return self._build_days(model, asked)
 
     def adopt(self, model: Model, folder: Path) -> Built:
         """Take over what another engine computed: all rows of a model, as Parquet files of one folder."""
@@ -134,16 +138,20 @@ class Builder:
         """Days that are computed at once: a group after another, so that the memory grows neither with the lake nor with a load."""
         return days_together.groups(days, self.catalog.rows_by_day(), GROUP_ROWS, GROUP_DAYS)
 
-    def _build_days(self, model: Model, days: list[date], is_asked: bool) -> Built:
-        """The rows of some days anew, and of those to which or from which keys of theirs moved."""
-        replaced = {*days}
+    def _build_days(self, model: Model, asked: list[date]) -> Built:
+        """The rows of the days that are due or asked for, and of those to which or from which keys of theirs moved.
+
+        Others are told of all that they could not find due by themselves: also of days whose ties are gone by now.
+        """
+        replaced = {*asked, *self.due_days(model)}
+        found = self._touched_days(model).union(asked)
 
         def fill() -> int:
             rows = 0
-            for group in self._groups(days):
-                replaced.update(self._compute(model, group, is_asked))
+            for group in self._groups(sorted(replaced)):
+                replaced.update(self._compute(model, group, bool(asked)))
                 rows += self._replace_days(model)
-            self.state.move(replaced.difference(days), self.catalog.load_seq)
+            self.state.move(replaced - found, self.catalog.load_seq)
             return rows
 
         return Built(model.name, self._commit(model, fill, replaced), tuple(sorted(replaced)))
@@ -202,7 +210,7 @@ class Builder:
             {day + timedelta(days=step) for day in days or () for step in (-1, 0, 1)} | self.together.tied(days or ())
         )
         self._set_days(wide if is_wide else days or ())
-        views = self._views_read(model)
+        views = views_read(self.models, model)
         read = set(model.reads).union(*(view.reads for view in views))
         for kind in contract.kinds():
             if f"lake_{kind}" in read:
@@ -211,14 +219,6 @@ class Builder:
             self._run(view, f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
         for name in sorted(read & scores.SCORES.keys()):
             scores.provide(self.db, name)
-
-    def _views_read(self, model: Model) -> list[Model]:
-        """The views that the model reads, itself or through views, in build order; itself when it is one."""
-        names = {model.name}
-        for candidate in reversed(self.models.values()):
-            if candidate.name in names and (candidate is model or candidate.kind == "view"):
-                names |= candidate.depends_on
-        return [row for row in self.models.values() if row.kind == "view" and row.name in names]
 
     def _view_of_lake(self, model: Model, kind: str, days: list[date] | None) -> None:
         source = kept_kinds.rows(self.db, self.catalog, kind, days, model, partial(self._run, model))

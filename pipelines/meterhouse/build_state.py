@@ -62,7 +62,8 @@ class BuildState:
 
     def move(self, days: Iterable[date], load_seq: int) -> None:
         """Note days that lost a row to another day; models downstream must build them too."""
-        if moved := [*days]:
+        if moved := [*days]:  # of each day the last load says it all
+            self.db.execute("DELETE FROM moved_days WHERE day IN (SELECT unnest(?::DATE[]))", [moved])
             self.db.execute("INSERT INTO moved_days SELECT unnest(?::DATE[]), ?", [moved, load_seq])
             self._moved = None
 

@@ -69,8 +69,10 @@ def _placed(model: Model) -> str:
 
 
 def _digests(model: Model, table: str) -> str:
-    """Of the key, and of each id that may show a key, with its name: another column may hold the same text."""
+    """Of the key, and of each id that may show a key: also one that is the key of other rows."""
     keys = ", ".join(model.one_day)
     known = " AND ".join(f"{key} IS NOT NULL" for key in model.one_day)
-    others = (f" UNION ALL SELECT hash({name}, '{name}'), day FROM {table} WHERE {name} IS NOT NULL" for name in model.also_known_by)  # fmt: skip
+    others = (
+        f" UNION ALL SELECT hash({name}), day FROM {table} WHERE {name} IS NOT NULL" for name in model.also_known_by
+    )
     return f"SELECT hash({keys}) AS digest, day FROM {table} WHERE {known}" + "".join(others)

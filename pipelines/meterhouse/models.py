@@ -58,7 +58,7 @@ class Model:
     one_day: tuple[str, ...]
     """Key of a `daily` model whose rows all lie on one day; the grain, unless the header says otherwise."""
     also_known_by: tuple[str, ...]
-    """Columns by each of which rows of far days may turn out to have one key; NULL says nothing."""
+    """Columns by each of which rows of far days may turn out to have one key, or which tell what was one key apart; NULL says nothing."""
     placed_by: str
     """The model that gave each key its day, when this one did not; it notes days that lost a key to another."""
     follows: str
@@ -212,3 +212,12 @@ def lineage_fingerprints(models: Mapping[str, Model], outside: Mapping[str, str]
         parts += [outside[up] for up in sorted(model.reads - model.depends_on) if up in outside]
         digests[name] = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
     return digests
+
+
+def views_read(models: dict[str, Model], model: Model) -> list[Model]:
+    """The views that the model reads, itself or through views, in build order; itself when it is one."""
+    names = {model.name}
+    for candidate in reversed(models.values()):
+        if candidate.name in names and (candidate is model or candidate.kind == "view"):
+            names |= candidate.depends_on
+    return [row for row in models.values() if row.kind == "view" and row.name in names]
