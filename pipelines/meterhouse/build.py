@@ -25,9 +25,7 @@ from meterhouse.models import Model, lineage_fingerprints, load_models, views_re
 
 MEMORY = "768MB"  # for DuckDB, which spills what does not fit; the process takes more than half as much again
 GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
-SHARED_ROWS = (
-    122_880  # a row group: less DuckDB gives to one thread whole, and to wake another costs a small run a tenth
-)
+SHARED_ROWS = 122_880  # a row group, which DuckDB gives to one thread; to wake another costs a small run a tenth
 GROUP_DAYS = 31  # and as many days of a thin history: each has files of its own, whose buffers DuckDB does not count
 
 
@@ -87,15 +85,19 @@ class Builder:
     def due_days(self, model: Model) -> list[date]:
         """Days to replace: those touched since the watermark or that lost rows to others, and far ones that share keys with them."""
         touched = self._touched_days(model)
-        return sorted(touched | self.together.tied(touched))
+        return sorted(touched.union(self.state.moved_since(self._load_seen(model)), self.together.tied(touched)))
 
     def _touched_days(self, model: Model) -> set[date]:
-        """Days of new events, their neighbours (midnight may part a request), those of changed seeds, and those that were told."""
-        seq = self.state.watermark(model.name)[0] if self._is_same(model) else -1
-        touched = {day + timedelta(days=step) for day in self.catalog.days_since(seq) for step in (-1, 0, 1)}
+        """Days of new events, their neighbours (midnight may part a request), and those of changed seeds."""
+        loaded = self.catalog.days_since(self._load_seen(model))
+        touched = {day + timedelta(days=step) for day in loaded for step in (-1, 0, 1)}
         if first := self._reseeded_from(model):
             touched.update(day for day in self.catalog.days_since(-1) if day >= first)
-        return touched.union(self.state.moved_since(seq))
+        return touched
+
+    def _load_seen(self, model: Model) -> int:
+        """The last load that the model's rows show; -1 where they are of another code."""
+        return self.state.watermark(model.name)[0] if self._is_same(model) else -1
 
     def _state_of(self, model: Model) -> tuple[int, str]:
         """What the model has seen once it is built now: no more than the tables that it reads."""
@@ -139,19 +141,16 @@ class Builder:
         return days_together.groups(days, self.catalog.rows_by_day(), GROUP_ROWS, GROUP_DAYS)
 
     def _build_days(self, model: Model, asked: list[date]) -> Built:
-        """The rows of the days that are due or asked for, and of those to which or from which keys of theirs moved.
-
-        Others are told of all that they could not find due by themselves: also of days whose ties are gone by now.
-        """
+        """The rows of the days that are due or asked for, and of those to which or from which keys of theirs moved."""
         replaced = {*asked, *self.due_days(model)}
-        found = self._touched_days(model).union(asked)
+        touched = self._touched_days(model).union(asked)
 
         def fill() -> int:
             rows = 0
             for group in self._groups(sorted(replaced)):
                 replaced.update(self._compute(model, group, bool(asked)))
                 rows += self._replace_days(model)
-            self.state.move(replaced - found, self.catalog.load_seq)
+            self.state.move(replaced - touched, self.catalog.load_seq)  # those due by a tie too: it may be gone by now
             return rows
 
         return Built(model.name, self._commit(model, fill, replaced), tuple(sorted(replaced)))

@@ -72,6 +72,24 @@ def test_requests_that_share_a_response_id_stay_apart_on_far_days(tmp_path, monk
     assert expected["int_requests"][0] > 1
 
 
+def test_a_day_that_is_due_only_by_a_tie_brings_no_further_tie(tmp_path, monkeypatch):
+    chain = [("02", "05"), ("05", "09"), ("09", "14"), ("14", "20")]
+    ship(tmp_path / "bucket", 1, [(day, channel, {"response_id": f"msg_{number * 30}"}) for number, days in zip("1234", chain, strict=True)
+                                  for day, channel in zip(days, ("transcript", "gateway"), strict=True)])  # fmt: skip
+    built(DataDir(tmp_path / "data"), tmp_path / "bucket")
+    build, days = Builder.build, {}
+
+    def told(builder, model):
+        done = build(builder, model)
+        days[model.name] = done.days
+        return done
+
+    monkeypatch.setattr(Builder, "build", told)
+    ship(tmp_path / "bucket", 2, [("02", "otlp", OTHER)])
+    built(DataDir(tmp_path / "data"), tmp_path / "bucket")
+    assert [{day.day for day in days[name]} for name in RESOLUTION] == [{1, 2, 3, 5}] * 2
+
+
 def observation(chance: random.Random) -> tuple[str, str, dict]:
     """An observation by any channel that knows any of few ids."""
     more = {"session_id": f"s{chance.randrange(2)}"}
