@@ -24,9 +24,9 @@ from meterhouse.errors import LakeError, ModelError
 from meterhouse.models import Model, lineage_fingerprints, load_models, views_read
 
 MEMORY = "768MB"  # for DuckDB, which spills what does not fit; the process takes more than half as much again
-GROUP_ROWS = 3_000_000  # of the lake, in the days that a model built whole computes at once
-SHARED_ROWS = 122_880  # a row group, which DuckDB gives to one thread; to wake another costs a small run a tenth
+GROUP_ROWS = 3_000_000  # of the lake, in the days that a daily model computes at once
 GROUP_DAYS = 31  # and as many days of a thin history: each has files of its own, whose buffers DuckDB does not count
+SHARED_ROWS = 122_880  # a row group, which DuckDB gives to one thread; to wake another costs a small run a tenth
 
 
 @dataclass(frozen=True)
